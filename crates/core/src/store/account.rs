@@ -170,6 +170,15 @@ pub trait AccountStore: fmt::Debug + Send + Sync {
     /// Called by fifty at once for one identity, it makes one account and says `created` once.
     async fn find_or_create(&self, new: NewAccount) -> StoreResult<Registration>;
 
+    /// Records a login of an account that exists: the time, and the device by its key and the
+    /// first eight characters of its id. `None` when there is no such account; none is made.
+    async fn record_login(
+        &self,
+        id: UserId,
+        device: (DeviceKey, String),
+        at: Timestamp,
+    ) -> StoreResult<Option<Account>>;
+
     /// Changes name and profile; answers the account as it stands then. `None` when there is no
     /// such account.
     async fn update(

@@ -14,6 +14,8 @@ pub enum KeyName {
     Identity,
     /// Makes `signature`, where the configuration gives no key.
     Signature,
+    /// A known text under the master key, by which a wrong master key is told at start.
+    MasterCheck,
 }
 
 impl KeyName {
@@ -23,6 +25,7 @@ impl KeyName {
         match self {
             Self::Identity => "identity",
             Self::Signature => "signature",
+            Self::MasterCheck => "master_check",
         }
     }
 }
