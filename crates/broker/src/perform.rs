@@ -148,7 +148,7 @@ impl Job<'_> {
     }
 
     async fn dispatch(
-        mut self,
+        self,
         operation: Operation,
         input: Input,
         payload: Payload,

@@ -1,6 +1,6 @@
 //! Projects and their built providers.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,7 +33,10 @@ pub struct BuildProblem {
 
 /// All projects of a broker, by id. Disabled ones are not among them.
 #[derive(Debug, Default)]
-pub struct Projects(HashMap<ProjectId, Arc<Project>>);
+pub struct Projects {
+    by_id: HashMap<ProjectId, Arc<Project>>,
+    origins: HashSet<String>,
+}
 
 impl Projects {
     pub(crate) fn build(
@@ -42,7 +45,7 @@ impl Projects {
         specs: Vec<ProjectSpec>,
     ) -> Result<Self, Vec<BuildProblem>> {
         let mut problems = Vec::new();
-        let mut projects = HashMap::new();
+        let mut projects = Self::default();
         for (number, spec) in specs.into_iter().enumerate() {
             let accounts = broker.stores.accounts(spec.id);
             let instances = build_instances(number, &spec, registry, &mut problems, |instance| {
@@ -70,36 +73,37 @@ impl Projects {
                     key_store,
                     keys: OnceCell::new(),
                 };
-                projects.insert(spec.id, Arc::new(project));
+                projects.origins.extend(project.origins.iter().cloned());
+                projects.by_id.insert(spec.id, Arc::new(project));
             }
         }
         if problems.is_empty() {
-            Ok(Self(projects))
+            Ok(projects)
         } else {
             Err(problems)
         }
     }
 
     pub(crate) fn get(&self, id: ProjectId) -> Option<Arc<Project>> {
-        self.0.get(&id).cloned()
+        self.by_id.get(&id).cloned()
     }
 
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.by_id.len()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_id.is_empty()
     }
 
     /// Whether any project lists a web origin: all that a preflight without a project can ask.
     #[must_use]
     pub fn any_allows(&self, origin: &str) -> bool {
-        self.0.values().any(|project| project.allows(origin))
+        self.origins.contains(origin)
     }
 }
 
@@ -257,7 +261,7 @@ impl Project {
 #[derive(Debug)]
 pub struct Instance {
     id: InstanceId,
-    kind: Box<str>,
+    kind: Arc<str>,
     capabilities: Capabilities,
     pub(crate) provider: Arc<dyn Provider>,
 }
@@ -273,6 +277,12 @@ impl Instance {
     #[must_use]
     pub fn kind(&self) -> &str {
         &self.kind
+    }
+
+    /// As [`Self::kind`], to keep.
+    #[must_use]
+    pub fn kind_name(&self) -> Arc<str> {
+        Arc::clone(&self.kind)
     }
 
     /// What it offers.

@@ -36,6 +36,8 @@ kinds! {
     InvalidField,
     /// The body is larger than the limit. Refused unread.
     TooLarge,
+    /// The head of the request is larger than the limit.
+    HeadTooLarge,
     /// The body is not JSON in UTF-8, or is encoded. Refused unread.
     UnsupportedMediaType,
     /// No such path.

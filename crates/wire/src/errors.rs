@@ -37,6 +37,7 @@ pub const fn row(kind: ErrorKind) -> Row {
         ErrorKind::Malformed => new(400, "malformed_request", Developer, false),
         ErrorKind::InvalidField => new(400, "invalid_field", Developer, false),
         ErrorKind::TooLarge => new(413, "body_too_large", Developer, false),
+        ErrorKind::HeadTooLarge => new(431, "headers_too_large", Developer, false),
         ErrorKind::UnsupportedMediaType => new(415, "unsupported_media_type", Developer, false),
         ErrorKind::UnknownPath => new(404, "not_found", Developer, false),
         ErrorKind::MethodNotAllowed => new(405, "method_not_allowed", Developer, false),

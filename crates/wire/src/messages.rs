@@ -24,7 +24,7 @@ pub const fn failure(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::Malformed => "the request is malformed",
         ErrorKind::InvalidField => "a field is missing or invalid",
-        ErrorKind::TooLarge => "the request is too large",
+        ErrorKind::TooLarge | ErrorKind::HeadTooLarge => "the request is too large",
         ErrorKind::UnsupportedMediaType => "the body must be JSON in UTF-8",
         ErrorKind::UnknownPath => "there is nothing here",
         ErrorKind::MethodNotAllowed => "the method is not allowed here",

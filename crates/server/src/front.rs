@@ -1,0 +1,247 @@
+//! The one layer around every request of the public face.
+//!
+//! One layer instead of a stack of them: each of a stack costs as much as the whole work of a
+//! read. It gives the request its id, sheds what is too much, turns a panic into an answer,
+//! bounds the time, adds the headers that every answer has, counts and logs.
+
+use std::convert::Infallible;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+use tower::Service;
+use vestibule_core::{Error, ErrorKind, Operation, RequestId};
+
+use crate::address::client_address;
+use crate::admit::badly_framed;
+use crate::cors;
+use crate::listener::ConnInfo;
+use crate::metrics::{NO_KIND, Outcome};
+use crate::reply::{Reply, Trace};
+use crate::scope::{CURRENT, Scope};
+use crate::state::{Live, Shared};
+
+/// How long a request may take, its body included. Operations are bounded far below it.
+const WITHIN: Duration = Duration::from_secs(40);
+
+/// Serves one request.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    router: Router,
+    request: Request<Incoming>,
+    connection: ConnInfo,
+) -> Result<Response, Infallible> {
+    let started = Instant::now();
+    let live = shared.live();
+    let (parts, body) = request.into_parts();
+    let peer = connection.peer.ip();
+    let client = client_address(peer, &parts.headers, &live.settings.trusted_proxies);
+    let id = RequestId::new(shared.broker.random_uuid());
+    let scope = Scope {
+        id,
+        client,
+        connection: Arc::clone(&connection.state),
+    };
+    let origin = cors::origin(&parts.headers).cloned();
+    let request = Request::from_parts(parts, Body::new(body));
+
+    CURRENT
+        .scope(scope, async {
+            let mut response = answer(&shared, &live, router, request, &connection).await;
+            let trace = response
+                .extensions_mut()
+                .remove::<Trace>()
+                .unwrap_or_default();
+            finish(&shared, &live, &mut response, id, origin, &trace);
+            if connection.state.refusal().is_some() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(header::CONNECTION, close);
+            }
+            account(&shared, &trace, response.status(), started);
+            Ok(response)
+        })
+        .await
+}
+
+async fn answer(
+    shared: &Arc<Shared>,
+    live: &Live,
+    mut router: Router,
+    request: Request<Body>,
+    connection: &ConnInfo,
+) -> Response {
+    if let Some(refusal) = connection.state.refusal() {
+        tracing::debug!(target: "vestibule::request", refusal = refusal.as_str(), "badly framed");
+        let error = match refusal.is_too_large() {
+            true => Error::new(ErrorKind::HeadTooLarge),
+            false => badly_framed(),
+        };
+        return Reply::refuse(error).into_response();
+    }
+    let Some(_place) = shared.enter(live.settings.max_in_flight) else {
+        shared.metrics.shed.increment(1);
+        return Reply::refuse_kind(ErrorKind::Overloaded).into_response();
+    };
+    if cors::is_preflight(request.method(), request.headers()) {
+        return preflight(shared, live, &request);
+    }
+    let work = AssertUnwindSafe(router.call(request)).catch_unwind();
+    match tokio::time::timeout(WITHIN, work).await {
+        Ok(Ok(Ok(response))) => response,
+        Ok(Ok(Err(never))) => match never {},
+        // The panic hook has logged where; the request id ties the two together.
+        Ok(Err(_)) => Reply::refuse(Error::new(ErrorKind::Internal).step("panic")).into_response(),
+        Err(_) => Reply::refuse_kind(ErrorKind::Timeout).into_response(),
+    }
+}
+
+fn preflight(shared: &Shared, live: &Live, request: &Request<Body>) -> Response {
+    let (headers, query) = (request.headers(), request.uri().query());
+    if !cors::preflight_allowed(shared, headers, query, &live.settings.public_url) {
+        return Reply::refuse_kind(ErrorKind::OriginNotAllowed).into_response();
+    }
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    cors::allow_preflight(response.headers_mut());
+    response.extensions_mut().insert(Trace {
+        origin_allowed: true,
+        ..Trace::default()
+    });
+    response
+}
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIME: HeaderName = HeaderName::from_static("server-time");
+
+/// Headers of every answer. A handler that has set one of them, as the pages of `/docs` do,
+/// keeps its own.
+const FIXED: [(HeaderName, HeaderValue); 6] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    ),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
+    ),
+    (
+        header::REFERRER_POLICY,
+        HeaderValue::from_static("no-referrer"),
+    ),
+    (
+        HeaderName::from_static("cross-origin-opener-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+    (header::VARY, HeaderValue::from_static("origin")),
+];
+
+fn finish(
+    shared: &Shared,
+    live: &Live,
+    response: &mut Response,
+    id: RequestId,
+    origin: Option<HeaderValue>,
+    trace: &Trace,
+) {
+    let headers = response.headers_mut();
+    for (name, value) in FIXED {
+        headers.entry(name).or_insert(value);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(SERVER_TIME, HeaderValue::from(shared.broker.now().secs()));
+    if let Some(value) = &live.strict_transport {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
+    }
+    if let Some(origin) = origin {
+        share(shared, live, headers, origin, trace);
+    }
+}
+
+fn share(
+    shared: &Shared,
+    live: &Live,
+    headers: &mut HeaderMap,
+    origin: HeaderValue,
+    trace: &Trace,
+) {
+    let unknown = trace.project.is_none()
+        && trace
+            .error
+            .as_ref()
+            .is_none_or(|e| e.kind() != ErrorKind::OriginNotAllowed);
+    let allowed = trace.origin_allowed
+        || (unknown && cors::any_allows(shared, &origin, &live.settings.public_url));
+    if allowed {
+        cors::allow(headers, origin);
+    }
+}
+
+fn account(shared: &Shared, trace: &Trace, status: StatusCode, started: Instant) {
+    let took = started.elapsed();
+    let error = trace.error.as_deref();
+    let outcome = match error.map(Error::kind) {
+        Some(ErrorKind::Overloaded) => Outcome::Shed,
+        _ => Outcome::of_status(status.as_u16()),
+    };
+    let kind = shared
+        .metrics
+        .kind(trace.kind.as_deref().unwrap_or(NO_KIND));
+    kind.record(trace.operation, outcome, took.as_secs_f64());
+    log(trace, status, took, error);
+}
+
+/// One line a request: a sign-in attempt always, the rest when it failed or at debug level.
+fn log(trace: &Trace, status: StatusCode, took: Duration, error: Option<&Error>) {
+    let operation = trace.operation.map_or("none", Operation::as_str);
+    let kind = trace.kind.as_deref().unwrap_or("none");
+    let project = trace.project.map(tracing::field::display);
+    let user = trace.user.map(tracing::field::display);
+    let duration_ms = took.as_secs_f64() * 1000.0;
+    let code = error.map(|e| vestibule_wire::row(e.kind()).code);
+    let status = status.as_u16();
+    macro_rules! line {
+        ($level:ident, $message:literal $(, $extra:tt)*) => {
+            tracing::$level!(
+                target: "vestibule::request",
+                operation, provider.kind = kind, project.id = project, user.id = user,
+                status, code, duration_ms, $($extra)* $message
+            )
+        };
+    }
+    match error {
+        Some(error) if status >= 500 && !is_expected(error.kind()) => {
+            tracing::error!(
+                target: "vestibule::request",
+                operation, provider.kind = kind, project.id = project, status, code, duration_ms,
+                cause = ?error, "request failed"
+            );
+        }
+        _ if is_audited(trace.operation) => line!(info, "request served"),
+        _ => line!(debug, "request served"),
+    }
+}
+
+/// 5xx that say something about the request or the load, not about a fault.
+fn is_expected(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unsupported | ErrorKind::Overloaded)
+}
+
+/// Operations whose every result is written down.
+fn is_audited(operation: Option<Operation>) -> bool {
+    operation.is_some_and(|operation| {
+        !matches!(
+            operation,
+            Operation::Profile | Operation::Check | Operation::Vouch
+        )
+    })
+}

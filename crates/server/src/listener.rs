@@ -1,0 +1,543 @@
+//! Accepts the connections of one listener, serves them, and drains them at the end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ::metrics::{Counter, Gauge};
+use bytes::Bytes;
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::framing::{ConnState, HEAD_LIMIT};
+use crate::guarded_io::{Deadlines, GuardedIo};
+
+/// How much of a connection is read ahead. hyper answers 431 to a head that does not fit.
+const READ_BUFFER: usize = 32 * 1024;
+
+/// How long open connections may still send a request after the stop signal, so that what is on
+/// the wire at that moment is answered instead of reset.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How long a connection that was turned away may take to read why.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// How many connections are told why they are turned away. Beyond it they are only closed.
+const MAX_FAREWELLS: usize = 64;
+
+/// More connections than any queue of the kernel holds for us.
+const MAX_WAITING: usize = 4096;
+
+/// What a listener needs besides its socket and its service.
+#[derive(Clone, Debug)]
+pub(crate) struct ListenOptions {
+    /// The name in logs.
+    pub(crate) name: &'static str,
+    /// Connections above this number are answered 503 and closed.
+    pub(crate) max_connections: usize,
+    /// The JSON body of that answer.
+    pub(crate) overload_body: Bytes,
+    /// How long peers may take.
+    pub(crate) deadlines: Deadlines,
+    /// How long connections may take to finish after the stop signal.
+    pub(crate) grace: Duration,
+    /// Counts the open connections.
+    pub(crate) connections: Gauge,
+    /// Counts the connections that were turned away.
+    pub(crate) refused: Counter,
+}
+
+/// Who sent a request, and what the framing guard thinks of the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnInfo {
+    /// The other end of the connection.
+    pub(crate) peer: SocketAddr,
+    /// What the framing guard has seen.
+    pub(crate) state: Arc<ConnState>,
+}
+
+/// What became of the connections of a listener.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Drained {
+    /// Connections served.
+    pub(crate) served: u64,
+    /// Connections turned away at the cap.
+    pub(crate) turned_away: u64,
+    /// Connections that had not finished within the grace period and were cut.
+    pub(crate) aborted: usize,
+}
+
+/// Serves until `stop` is true or its sender is gone, then drains: connections that the kernel
+/// has accepted are still served, the listener closes, and every open connection may finish what
+/// it is doing. Returns when no connection is left.
+pub(crate) async fn accept_loop<S, F, B>(
+    listener: TcpListener,
+    service: S,
+    options: ListenOptions,
+    mut stop: watch::Receiver<bool>,
+) -> Drained
+where
+    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    let mut door = Door::new(service, options);
+    let mut trouble = Trouble::default();
+    loop {
+        tokio::select! {
+            biased;
+            () = signalled(&mut stop) => break,
+            Some(ended) = door.connections.join_next(), if !door.connections.is_empty() => {
+                report_panic(door.options.name, ended);
+            }
+            Some(_) = door.farewells.join_next(), if !door.farewells.is_empty() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    trouble.ends();
+                    door.admit(stream, peer);
+                }
+                Err(error) => {
+                    let pause = trouble.pause_after(&error, door.options.name);
+                    tokio::select! {
+                        biased;
+                        () = signalled(&mut stop) => break,
+                        () = sleep(pause) => {}
+                    }
+                }
+            },
+        }
+    }
+    door.drain(listener).await
+}
+
+struct Door<S> {
+    service: S,
+    http: http1::Builder,
+    options: ListenOptions,
+    overload: Bytes,
+    draining: Arc<AtomicBool>,
+    closing: watch::Sender<bool>,
+    connections: JoinSet<()>,
+    farewells: JoinSet<()>,
+    drained: Drained,
+}
+
+impl<S, F, B> Door<S>
+where
+    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn new(service: S, options: ListenOptions) -> Self {
+        Self {
+            service,
+            http: http_builder(),
+            overload: overload_answer(&options.overload_body),
+            options,
+            draining: Arc::default(),
+            closing: watch::Sender::new(false),
+            connections: JoinSet::new(),
+            farewells: JoinSet::new(),
+            drained: Drained::default(),
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr) {
+        let name = self.options.name;
+        while let Some(ended) = self.connections.try_join_next() {
+            report_panic(name, ended);
+        }
+        if self.connections.len() >= self.options.max_connections {
+            self.turn_away(stream);
+            return;
+        }
+        self.drained.served += 1;
+        // This fails only when the peer is gone already, which the first read will notice.
+        let _ = stream.set_nodelay(true);
+        let state = Arc::new(ConnState::new(Arc::clone(&self.draining)));
+        let io = GuardedIo::new(stream, Arc::clone(&state), self.options.deadlines);
+        let (service, info) = (self.service.clone(), ConnInfo { peer, state });
+        let service = service_fn(move |request: Request<Incoming>| {
+            finish(service(request, info.clone()), Arc::clone(&info.state))
+        });
+        let connection = self.http.serve_connection(TokioIo::new(io), service);
+        let mut closing = self.closing.subscribe();
+        let open = Open::new(self.options.connections.clone());
+        self.connections.spawn(async move {
+            let _open = open;
+            let mut connection = pin!(connection);
+            // The connection comes first: a request that has arrived is read before the signal
+            // to close is obeyed.
+            let ended = tokio::select! {
+                biased;
+                ended = connection.as_mut() => ended,
+                () = signalled(&mut closing) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(listener = name, error = %error, "a connection ended early");
+            }
+        });
+    }
+
+    fn turn_away(&mut self, stream: TcpStream) {
+        self.drained.turned_away += 1;
+        self.options.refused.increment(1);
+        while self.farewells.try_join_next().is_some() {}
+        if self.farewells.len() < MAX_FAREWELLS {
+            let answer = self.overload.clone();
+            self.farewells.spawn(async move {
+                // A peer that does not wait for the answer has chosen not to have it.
+                let _ = timeout(FAREWELL, say_and_close(stream, answer)).await;
+            });
+        }
+    }
+
+    async fn drain(mut self, listener: TcpListener) -> Drained {
+        self.draining.store(true, Ordering::Release);
+        self.admit_waiting(listener);
+        let started = Instant::now();
+        // hyper closes a connection on which it has seen no byte. Give it the time to look.
+        self.wait_for_connections(LINGER).await;
+        self.closing.send_replace(true);
+        self.wait_for_connections(self.options.grace.saturating_sub(started.elapsed()))
+            .await;
+        self.drained.aborted = self.connections.len();
+        self.connections.shutdown().await;
+        self.farewells.shutdown().await;
+        if self.drained.aborted > 0 {
+            tracing::warn!(
+                listener = self.options.name,
+                connections = self.drained.aborted,
+                "connections were cut because they did not finish in time"
+            );
+        }
+        self.drained
+    }
+
+    /// Takes what the kernel has accepted so far, and closes the listener. The system call is
+    /// made directly, because the runtime may not have heard yet that somebody is waiting.
+    fn admit_waiting(&mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else {
+            return;
+        };
+        // The bound keeps a flood of new connections from putting off the end for ever.
+        for _ in 0..MAX_WAITING {
+            match listener.accept() {
+                Ok((stream, peer)) => {
+                    let ready = stream.set_nonblocking(true);
+                    if let Ok(stream) = ready.and_then(|()| TcpStream::from_std(stream)) {
+                        self.admit(stream, peer);
+                    }
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(_) => return,
+            }
+        }
+    }
+
+    async fn wait_for_connections(&mut self, limit: Duration) {
+        let name = self.options.name;
+        let all = async {
+            while let Some(ended) = self.connections.join_next().await {
+                report_panic(name, ended);
+            }
+        };
+        // Whoever is left after the limit is the caller's concern.
+        let _ = timeout(limit, all).await;
+    }
+}
+
+/// Finishes one answer. While the listener drains, every answer tells the client not to reuse the
+/// connection, so that the client does not meet a closed one later.
+async fn finish<F, B>(answer: F, state: Arc<ConnState>) -> Result<Response<B>, Infallible>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+{
+    let mut response = answer.await?;
+    if state.is_draining() {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// The limit on the number of headers stays at hyper's default of 100, because setting it moves
+/// the headers of every request to the heap. The transport keeps the time, so hyper needs none.
+fn http_builder() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    http.keep_alive(true)
+        .half_close(false)
+        .pipeline_flush(true)
+        .max_buf_size(READ_BUFFER)
+        .max_header_size(HEAD_LIMIT)
+        .header_read_timeout(None::<Duration>);
+    http
+}
+
+fn overload_answer(body: &Bytes) -> Bytes {
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nRetry-After: 1\r\nCache-Control: no-store\r\n\
+         Connection: close\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body.as_ref()].concat().into()
+}
+
+async fn say_and_close(mut stream: TcpStream, answer: Bytes) -> io::Result<()> {
+    stream.write_all(&answer).await?;
+    stream.shutdown().await?;
+    // Closing a socket with unread bytes resets it, and the peer may lose the answer.
+    let mut sink = [0; 1024];
+    while stream.read(&mut sink).await? > 0 {}
+    Ok(())
+}
+
+async fn signalled(signal: &mut watch::Receiver<bool>) {
+    let _ = signal.wait_for(|on| *on).await;
+}
+
+fn report_panic(name: &'static str, ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(listener = name, "a connection ended in a panic");
+    }
+}
+
+/// Counts a connection for as long as it lives, however it ends.
+struct Open(Gauge);
+
+impl Open {
+    fn new(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// What to do while the system has no descriptor or memory for another connection: wait a little
+/// longer each time, because trying at once would only spin, and say so once a second.
+#[derive(Debug, Default)]
+struct Trouble {
+    pause: Duration,
+    logged: Option<Instant>,
+}
+
+impl Trouble {
+    const SHORTEST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(1);
+    const BETWEEN_LOGS: Duration = Duration::from_secs(1);
+
+    fn ends(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    fn pause_after(&mut self, error: &io::Error, name: &'static str) -> Duration {
+        if concerns_one_connection(error) {
+            return Duration::ZERO;
+        }
+        self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
+        if self
+            .logged
+            .is_none_or(|at| at.elapsed() >= Self::BETWEEN_LOGS)
+        {
+            self.logged = Some(Instant::now());
+            tracing::error!(listener = name, error = %error, "cannot accept connections");
+        }
+        self.pause
+    }
+}
+
+/// The peer gave up while it waited to be accepted. The next one may well be there.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io;
+    use std::net::SocketAddr;
+    use std::time::Duration;
+
+    use ::metrics::{Counter, Gauge};
+    use bytes::Bytes;
+    use http::{Request, Response, StatusCode};
+    use http_body_util::Full;
+    use hyper::body::Incoming;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::watch;
+
+    use super::{ConnInfo, Drained, ListenOptions, Trouble, accept_loop};
+    use crate::guarded_io::Deadlines;
+
+    const GET: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    const CLOSE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+
+    fn options(max_connections: usize) -> ListenOptions {
+        ListenOptions {
+            name: "test",
+            max_connections,
+            overload_body: Bytes::from_static(b"{}"),
+            deadlines: Deadlines::default(),
+            grace: Duration::from_secs(5),
+            connections: Gauge::noop(),
+            refused: Counter::noop(),
+        }
+    }
+
+    async fn serve(
+        _request: Request<Incoming>,
+        info: ConnInfo,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
+        let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
+        if info.state.refusal().is_some() {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
+        Ok(response)
+    }
+
+    async fn bind() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    async fn send(address: SocketAddr, text: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(text.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn read_to_close(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    async fn read_some(stream: &mut TcpStream) -> String {
+        let mut buffer = [0; 1024];
+        let read = stream.read(&mut buffer).await.unwrap();
+        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn i13_the_service_learns_that_the_framing_is_refused() {
+        let (listener, address) = bind().await;
+        let (stop, stopped) = watch::channel(false);
+        let client = async {
+            let mut good = send(address, GET).await;
+            assert!(read_some(&mut good).await.starts_with("HTTP/1.1 200 "));
+            let headers = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\nConnection: close";
+            let bad = format!("POST / HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n0\r\n\r\n");
+            let answer = read_to_close(send(address, &bad).await).await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+            stop.send(true).unwrap();
+        };
+        let (drained, ()) =
+            tokio::join!(accept_loop(listener, serve, options(10), stopped), client);
+        assert_eq!(
+            drained,
+            Drained {
+                served: 2,
+                turned_away: 0,
+                aborted: 0
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn o03_above_the_cap_a_connection_is_answered_503() {
+        let (listener, address) = bind().await;
+        let (stop, stopped) = watch::channel(false);
+        let client = async {
+            let mut first = send(address, GET).await;
+            assert!(read_some(&mut first).await.starts_with("HTTP/1.1 200 "));
+            let answer = read_to_close(send(address, GET).await).await;
+            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+            assert!(answer.contains("Retry-After: 1\r\n") && answer.ends_with("\r\n\r\n{}"));
+            drop(first);
+            loop {
+                let answer = read_to_close(send(address, CLOSE).await).await;
+                if answer.starts_with("HTTP/1.1 200 ") {
+                    break;
+                }
+            }
+            stop.send(true).unwrap();
+        };
+        let (drained, ()) = tokio::join!(accept_loop(listener, serve, options(1), stopped), client);
+        assert_eq!((drained.served, drained.aborted), (2, 0));
+        assert!(drained.turned_away >= 1);
+    }
+
+    #[tokio::test]
+    async fn z01_what_the_kernel_accepted_before_the_stop_is_served() {
+        let (listener, address) = bind().await;
+        let (_stop, stopped) = watch::channel(true);
+        let (first, second) = (send(address, GET).await, send(address, GET).await);
+        let drained = accept_loop(listener, serve, options(10), stopped).await;
+        assert_eq!(
+            drained,
+            Drained {
+                served: 2,
+                turned_away: 0,
+                aborted: 0
+            }
+        );
+        for stream in [first, second] {
+            let answer = read_to_close(stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            assert!(answer.contains("connection: close\r\n"), "{answer}");
+        }
+        assert!(
+            TcpStream::connect(address).await.is_err(),
+            "the listener is closed"
+        );
+    }
+
+    #[test]
+    fn o03_without_descriptors_the_loop_waits_longer_each_time() {
+        const EMFILE: i32 = 24;
+        let mut trouble = Trouble::default();
+        let mut pause = || trouble.pause_after(&io::Error::from_raw_os_error(EMFILE), "test");
+        let pauses: Vec<u128> = (0..6).map(|_| pause().as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000]);
+        let gone = io::Error::from(io::ErrorKind::ConnectionAborted);
+        assert_eq!(trouble.pause_after(&gone, "test"), Duration::ZERO);
+    }
+}
