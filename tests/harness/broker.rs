@@ -283,7 +283,7 @@ fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
             .parse()
             .ok()
     };
-    Some((address("listen")?, address("admin")?))
+    Some((address("public")?, address("admin")?))
 }
 
 /// `None` when the broker ended or said nothing in time.
