@@ -29,21 +29,11 @@ fn root() -> PathBuf {
 fn packages() -> Vec<Value> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--no-deps",
-            "--offline",
-        ])
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
         .output()
         .expect("cargo can be run");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo speaks JSON");
     metadata["packages"].as_array().expect("packages").clone()
 }
@@ -119,10 +109,7 @@ fn every_edge_between_members_is_an_allowed_one() {
 fn every_member_takes_the_lints_of_the_workspace() {
     for package in packages() {
         let text = std::fs::read_to_string(manifest(&package)).expect("a readable manifest");
-        let mut lines = text
-            .lines()
-            .map(str::trim)
-            .skip_while(|line| *line != "[lints]");
+        let mut lines = text.lines().map(str::trim).skip_while(|line| *line != "[lints]");
         assert!(lines.next().is_some(), "{} has no [lints]", name(&package));
         assert_eq!(lines.next(), Some("workspace = true"), "{}", name(&package));
     }

@@ -41,10 +41,7 @@ fn every_published_example_is_played() {
     for (name, fixture) in fixtures() {
         let row = fixture["row"].as_u64().expect("a row");
         assert!(rows.insert(row), "{name}: row {row} has two fixtures");
-        assert!(
-            name.starts_with(&format!("{row:02}-")),
-            "{name} is row {row}"
-        );
+        assert!(name.starts_with(&format!("{row:02}-")), "{name} is row {row}");
         explains_itself(&name, &fixture);
         play(&broker, &name, &fixture);
     }
@@ -72,13 +69,8 @@ fn fixtures() -> BTreeMap<String, Value> {
 fn explains_itself(name: &str, fixture: &Value) {
     let expected = &fixture["response"]["body"];
     let same = matches(&fixture["published_response"], expected, None).is_ok();
-    let explained = fixture["deviates"]
-        .as_str()
-        .is_some_and(|why| !why.is_empty());
-    assert!(
-        same != explained,
-        "{name}: same as published {same}, explained {explained}"
-    );
+    let explained = fixture["deviates"].as_str().is_some_and(|why| !why.is_empty());
+    assert!(same != explained, "{name}: same as published {same}, explained {explained}");
 }
 
 fn play(broker: &Broker, name: &str, fixture: &Value) {
@@ -98,11 +90,7 @@ fn play(broker: &Broker, name: &str, fixture: &Value) {
         return;
     }
     let expected = &fixture["response"];
-    assert_eq!(
-        Some(u64::from(answer.status)),
-        expected["status"].as_u64(),
-        "{name}"
-    );
+    assert_eq!(Some(u64::from(answer.status)), expected["status"].as_u64(), "{name}");
     if let Err(why) = matches(&answer.json(), &expected["body"], Some(&captured)) {
         panic!("{name}: {why}\n{}", answer.text());
     }
@@ -139,10 +127,9 @@ fn filled(value: &Value, captured: &Captured) -> Value {
             .and_then(|rest| rest.strip_suffix('}'))
             .map_or_else(|| value.clone(), |name| captured[name].clone()),
         Value::Array(items) => items.iter().map(|item| filled(item, captured)).collect(),
-        Value::Object(fields) => fields
-            .iter()
-            .map(|(key, field)| (key.clone(), filled(field, captured)))
-            .collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(key, field)| (key.clone(), filled(field, captured))).collect()
+        }
         _ => value.clone(),
     }
 }
@@ -166,11 +153,7 @@ fn matches(got: &Value, want: &Value, captured: Option<&Captured>) -> Result<(),
             },
             other => panic!("unknown matcher {other}"),
         };
-        return if fits {
-            Ok(())
-        } else {
-            Err(format!("{got} is no {want}"))
-        };
+        return if fits { Ok(()) } else { Err(format!("{got} is no {want}")) };
     }
     match (got, want) {
         (Value::Object(got), Value::Object(want)) => {
@@ -184,10 +167,9 @@ fn matches(got: &Value, want: &Value, captured: Option<&Captured>) -> Result<(),
                 matches(&got[key], value, captured).map_err(|why| format!("{key}: {why}"))
             })
         }
-        (Value::Array(got), Value::Array(want)) if got.len() == want.len() => got
-            .iter()
-            .zip(want)
-            .try_for_each(|(got, want)| matches(got, want, captured)),
+        (Value::Array(got), Value::Array(want)) if got.len() == want.len() => {
+            got.iter().zip(want).try_for_each(|(got, want)| matches(got, want, captured))
+        }
         _ if got == want => Ok(()),
         _ => Err(format!("{got} instead of {want}")),
     }
@@ -214,6 +196,5 @@ fn is_uuid(text: &str) -> bool {
 
 /// Whole seconds since 1970, and neither milliseconds nor a date long past.
 fn is_epoch(got: &Value) -> bool {
-    got.as_i64()
-        .is_some_and(|at| (1_400_000_000..4_000_000_000).contains(&at))
+    got.as_i64().is_some_and(|at| (1_400_000_000..4_000_000_000).contains(&at))
 }

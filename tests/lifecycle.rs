@@ -50,16 +50,9 @@ fn a_hangup_reloads_the_projects() {
     let setup = Setup::new();
     let broker = setup.start();
     assert!(!knows(&broker, OTHER));
-    setup
-        .clone()
-        .project(Project::new(OTHER, "other"))
-        .write_config();
+    setup.clone().project(Project::new(OTHER, "other")).write_config();
     broker.sighup();
-    assert!(
-        eventually(RELOAD, || knows(&broker, OTHER)),
-        "{}",
-        broker.log()
-    );
+    assert!(eventually(RELOAD, || knows(&broker, OTHER)), "{}", broker.log());
     assert!(knows(&broker, DEMO));
 }
 
@@ -67,15 +60,8 @@ fn a_hangup_reloads_the_projects() {
 fn a_changed_file_is_reloaded_by_itself() {
     let setup = Setup::new();
     let broker = setup.start();
-    setup
-        .clone()
-        .project(Project::new(OTHER, "other"))
-        .write_config();
-    assert!(
-        eventually(RELOAD, || knows(&broker, OTHER)),
-        "{}",
-        broker.log()
-    );
+    setup.clone().project(Project::new(OTHER, "other")).write_config();
+    assert!(eventually(RELOAD, || knows(&broker, OTHER)), "{}", broker.log());
 }
 
 #[test]
@@ -116,11 +102,7 @@ fn z03_a_bad_file_stops_a_start_and_says_where() {
     let refused = setup.start_refused();
     assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
     for wanted in ["vestibule.toml", "lisen", "listen"] {
-        assert!(
-            refused.log.contains(wanted),
-            "{wanted} is not in {}",
-            refused.log
-        );
+        assert!(refused.log.contains(wanted), "{wanted} is not in {}", refused.log);
     }
 }
 
@@ -131,17 +113,9 @@ fn p12_a_removed_project_is_dead_after_the_reload() {
     let (guest, player) = (broker.guest(OTHER), broker.player(OTHER, "Harvey"));
     setup.write_config();
     broker.sighup();
-    assert!(
-        eventually(Duration::from_secs(1), || !knows(&broker, OTHER)),
-        "{}",
-        broker.log()
-    );
-    broker
-        .login(OTHER, &guest.pair())
-        .refused(404, "project_not_found");
-    broker
-        .profile(OTHER, &player.external_id)
-        .refused(404, "project_not_found");
+    assert!(eventually(Duration::from_secs(1), || !knows(&broker, OTHER)), "{}", broker.log());
+    broker.login(OTHER, &guest.pair()).refused(404, "project_not_found");
+    broker.profile(OTHER, &player.external_id).refused(404, "project_not_found");
     let verified = broker.verify(OTHER, &guest.user_id, guest.time_stamp, &guest.signature);
     verified.refused(404, "project_not_found");
     assert!(knows(&broker, DEMO));
@@ -170,12 +144,7 @@ fn z01_a_stop_finishes_what_was_accepted_and_says_so_first() {
     slow.write_all(second.as_bytes()).unwrap();
     let answer = Raw::read(&mut slow);
     assert_eq!(answer.statuses(), [201], "{}", answer.text());
-    assert_eq!(
-        broker.wait(Duration::from_secs(30)),
-        Some(0),
-        "{}",
-        broker.log()
-    );
+    assert_eq!(broker.wait(Duration::from_secs(30)), Some(0), "{}", broker.log());
 }
 
 /// What one caller saw of one call.
@@ -197,10 +166,7 @@ fn z01_a_stop_under_load_cuts_no_answer_and_loses_no_guest() {
                 loop {
                     let one = register_on_own_connection(&broker);
                     let gone = matches!(one, Seen::Nothing);
-                    assert!(
-                        !gone || stopping.load(Ordering::SeqCst),
-                        "reset while running"
-                    );
+                    assert!(!gone || stopping.load(Ordering::SeqCst), "reset while running");
                     seen.lock().unwrap().push(one);
                     if gone {
                         break;
@@ -212,12 +178,7 @@ fn z01_a_stop_under_load_cuts_no_answer_and_loses_no_guest() {
         stopping.store(true, Ordering::SeqCst);
         broker.sigterm();
     });
-    assert_eq!(
-        broker.wait(Duration::from_secs(30)),
-        Some(0),
-        "{}",
-        broker.log()
-    );
+    assert_eq!(broker.wait(Duration::from_secs(30)), Some(0), "{}", broker.log());
     drop(broker);
     let broker = setup.start();
     let guests: Vec<_> = seen
@@ -240,13 +201,7 @@ fn z01_a_stop_under_load_cuts_no_answer_and_loses_no_guest() {
 /// on its way would look like a reset, and nobody could tell whether that was accepted.
 fn register_on_own_connection(broker: &Broker) -> Seen {
     let device = fresh_uuid();
-    let body = envelope(
-        DEMO,
-        "simplified",
-        "anonymous",
-        &json!({"deviceId": device}),
-    )
-    .to_string();
+    let body = envelope(DEMO, "simplified", "anonymous", &json!({"deviceId": device})).to_string();
     let request = format!(
         "POST /v1/user HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -255,9 +210,7 @@ fn register_on_own_connection(broker: &Broker) -> Seen {
     let Ok(mut stream) = std::net::TcpStream::connect(broker.public()) else {
         return Seen::Nothing;
     };
-    stream
-        .set_read_timeout(Some(Duration::from_secs(35)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(35))).unwrap();
     if stream.write_all(request.as_bytes()).is_err() {
         return Seen::Nothing;
     }

@@ -79,11 +79,7 @@ fn the_form_of_the_project_is_checked_before_the_provider() {
     let broker = broker();
     post(&broker, &with(&json!("nonsense"), "", "")).refused_field("projectId");
     post(&broker, &json!({})).refused_field("projectId");
-    broker
-        .call("GET", "/v1/user")
-        .to("nonsense", "", "")
-        .send()
-        .refused_field("projectId");
+    broker.call("GET", "/v1/user").to("nonsense", "", "").send().refused_field("projectId");
 }
 
 #[test]
@@ -141,10 +137,7 @@ fn the_operation_is_checked_before_the_rate() {
     let body = with(&json!(DEMO), "simplified", "anonymous");
     for _ in 0..4 {
         for path in ["change-password", "forgot-password"] {
-            let answer = broker
-                .call("PUT", &format!("/v1/user/{path}"))
-                .json(&body)
-                .send();
+            let answer = broker.call("PUT", &format!("/v1/user/{path}")).json(&body).send();
             answer.refused(501, "operation_not_supported");
         }
         let answer = broker.call("POST", "/v1/user/logout").json(&body).send();
@@ -201,11 +194,7 @@ fn a_project_may_be_repeated_but_not_changed() {
     let broker = broker();
     let body = envelope(DEMO, "simplified", "anonymous", &json!({}));
     let call = |project: &str| {
-        broker
-            .call("POST", "/v1/user")
-            .query("projectId", project)
-            .json(&body)
-            .send()
+        broker.call("POST", "/v1/user").query("projectId", project).json(&body).send()
     };
     call(DEMO).expect(201);
     call(OTHER).refused_field("projectId");
@@ -220,18 +209,10 @@ fn a_known_device_is_the_same_guest() {
     let first = broker.register(DEMO, &data);
     let again = broker.register(DEMO, &data);
     assert_eq!((first.status, again.status), (201, 200));
-    assert_eq!(
-        (first.at("/data/isNew"), again.at("/data/isNew")),
-        ("true".into(), "false".into())
-    );
+    assert_eq!((first.at("/data/isNew"), again.at("/data/isNew")), ("true".into(), "false".into()));
     assert_eq!(first.at("/message"), "User is Correctly Created");
     assert_eq!(again.at("/message"), "OK");
-    for id in [
-        "/data/userId",
-        "/data/externalId",
-        "/data/deviceId",
-        "/data/signUp",
-    ] {
+    for id in ["/data/userId", "/data/externalId", "/data/deviceId", "/data/signUp"] {
         assert_eq!(first.at(id), again.at(id));
     }
 }
@@ -245,22 +226,15 @@ fn a_pair_that_does_not_match_is_refused() {
     let unknown = json!({"externalId": "nobody's", "deviceId": one.device_id});
     let mixed = broker.login(DEMO, &mixed);
     mixed.refused(401, "invalid_credential");
-    assert_eq!(
-        mixed.comparable(),
-        broker.login(DEMO, &unknown).comparable()
-    );
+    assert_eq!(mixed.comparable(), broker.login(DEMO, &unknown).comparable());
 }
 
 #[test]
 fn an_unknown_external_id_is_an_unknown_user() {
     let broker = broker();
-    broker
-        .profile(DEMO, "nobody's")
-        .refused(404, "user_not_found");
+    broker.profile(DEMO, "nobody's").refused(404, "user_not_found");
     let data = json!({"username": "x"});
-    broker
-        .update(DEMO, "nobody's", &data)
-        .refused(404, "user_not_found");
+    broker.update(DEMO, "nobody's", &data).refused(404, "user_not_found");
 }
 
 #[test]
@@ -273,12 +247,7 @@ fn an_external_id_is_taken_from_the_header_too() {
         .header("X-External-Id", &player.external_id)
         .send();
     assert_eq!(answer.expect(200).at("/externalId"), player.external_id);
-    let body = envelope(
-        DEMO,
-        "simplified",
-        "noLogin",
-        &json!({"username": "Rabbit"}),
-    );
+    let body = envelope(DEMO, "simplified", "noLogin", &json!({"username": "Rabbit"}));
     let answer = broker
         .call("PUT", "/v1/user")
         .header("X-External-Id", &player.external_id)
@@ -302,9 +271,7 @@ fn a_deleted_user_is_gone() {
     erase("anonymous", None, &stranger).refused(401, "invalid_credential");
     let answer = erase("anonymous", None, &guest.pair());
     assert_eq!(answer.expect(200).at("/message"), "user deleted");
-    broker
-        .login(DEMO, &guest.pair())
-        .refused(401, "invalid_credential");
+    broker.login(DEMO, &guest.pair()).refused(401, "invalid_credential");
     erase("noLogin", Some(&player.external_id), &json!({})).expect(200);
     // Not every client can send a body with DELETE.
     let other = broker.player(DEMO, "Harvey");
@@ -314,12 +281,8 @@ fn a_deleted_user_is_gone() {
         .header("X-External-Id", &other.external_id)
         .send();
     assert_eq!(answer.expect(200).at("/message"), "user deleted");
-    broker
-        .profile(DEMO, &other.external_id)
-        .refused(404, "user_not_found");
-    broker
-        .profile(DEMO, &player.external_id)
-        .refused(404, "user_not_found");
+    broker.profile(DEMO, &other.external_id).refused(404, "user_not_found");
+    broker.profile(DEMO, &player.external_id).refused(404, "user_not_found");
 }
 
 // Rule 8.
@@ -352,10 +315,8 @@ fn every_answer_carries_the_three_headers() {
     for (answer, status) in answers.iter().zip(expected) {
         broker.sound(answer.expect(status), &[]);
         assert_eq!(answer.header("cache-control"), Some("no-store"));
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
         let time: u64 = answer.header("server-time").unwrap().parse().unwrap();
         assert!(now.abs_diff(time) <= 5, "{now} {time}");
         ids.push(answer.header("x-request-id").unwrap().to_owned());
@@ -367,10 +328,8 @@ fn every_answer_carries_the_three_headers() {
 
 #[test]
 fn a_request_id_of_the_client_is_not_taken_over() {
-    let answer = broker()
-        .call("GET", "/nothing/here")
-        .header("x-request-id", "chosen-by-the-client")
-        .send();
+    let answer =
+        broker().call("GET", "/nothing/here").header("x-request-id", "chosen-by-the-client").send();
     assert_ne!(answer.header("x-request-id"), Some("chosen-by-the-client"));
 }
 
@@ -384,10 +343,7 @@ fn aliases_reach_the_same_operation() {
     for method in ["PUT", "POST"] {
         let answer = broker.call(method, "/v1/user/login").json(&login).send();
         assert_eq!(answer.expect(200).at("/data/userId"), guest.user_id);
-        for path in [
-            "/v1/user/forgot-password",
-            "/v1/user/confirm-forgot-password",
-        ] {
+        for path in ["/v1/user/forgot-password", "/v1/user/confirm-forgot-password"] {
             let answer = broker.call(method, path).json(&login).send();
             answer.refused(501, "operation_not_supported");
         }
@@ -437,28 +393,16 @@ fn the_providers_of_a_project_are_listed_without_a_secret() {
         .project(Project::new(DEMO, "a-name-for-people").signature("hmac-sha256", Some("env:KEY")))
         .env("KEY", "canary-of-the-signing-key")
         .start();
-    let answer = broker
-        .call("GET", &format!("/v1/projects/{DEMO}/providers"))
-        .send();
+    let answer = broker.call("GET", &format!("/v1/projects/{DEMO}/providers")).send();
     let text = answer.expect(200).text();
-    for wanted in [
-        "anonymous",
-        "noLogin",
-        "simplified",
-        "register",
-        "login",
-        "deviceId",
-    ] {
+    for wanted in ["anonymous", "noLogin", "simplified", "register", "login", "deviceId"] {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }
     for secret in ["canary", "a-name-for-people", "KEY"] {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
     let path = format!("/v1/projects/{UNKNOWN}/providers");
-    broker
-        .call("GET", &path)
-        .send()
-        .refused(404, "project_not_found");
+    broker.call("GET", &path).send().refused(404, "project_not_found");
 }
 
 #[test]
@@ -468,22 +412,10 @@ fn the_interface_is_described_by_the_broker_itself() {
     let document = answer.expect(200).json();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     for path in ["/v1/user", "/v1/user/login", "/v1/signature/verify"] {
-        assert!(
-            document["paths"].get(path).is_some(),
-            "{path} is not described"
-        );
+        assert!(document["paths"].get(path).is_some(), "{path} is not described");
     }
     let page = broker.call("GET", "/docs").send().expect(200).text();
-    for outside in [
-        "src=\"http",
-        "src='http",
-        "src=\"//",
-        "href=\"http",
-        "@import",
-    ] {
-        assert!(
-            !page.contains(outside),
-            "the page asks another host: {outside}"
-        );
+    for outside in ["src=\"http", "src='http", "src=\"//", "href=\"http", "@import"] {
+        assert!(!page.contains(outside), "the page asks another host: {outside}");
     }
 }

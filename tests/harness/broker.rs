@@ -46,10 +46,9 @@ impl Setup {
     pub fn start(&self) -> Broker {
         match self.launch() {
             Ok(broker) => broker,
-            Err(refused) => panic!(
-                "the broker did not start, exit code {:?}:\n{}",
-                refused.code, refused.log
-            ),
+            Err(refused) => {
+                panic!("the broker did not start, exit code {:?}:\n{}", refused.code, refused.log)
+            }
         }
     }
 
@@ -87,14 +86,8 @@ impl Setup {
             let log = text(&lines);
             return Err(Refused { code, log });
         };
-        let broker = Broker {
-            child,
-            public,
-            admin,
-            lines,
-            reader: Some(reader),
-            setup: self.clone(),
-        };
+        let broker =
+            Broker { child, public, admin, lines, reader: Some(reader), setup: self.clone() };
         assert!(
             eventually(START, || broker.ready() == Some(200)),
             "the broker is not ready:\n{}",
@@ -181,12 +174,7 @@ impl Broker {
     /// answer to a failure.
     pub fn sound(&self, answer: &Answer, canaries: &[&str]) {
         answer.assert_envelope();
-        assert_eq!(
-            self.ready(),
-            Some(200),
-            "not ready any more:\n{}",
-            self.log()
-        );
+        assert_eq!(self.ready(), Some(200), "not ready any more:\n{}", self.log());
         let log = self.log();
         let body = answer.text();
         for canary in canaries {
@@ -247,10 +235,8 @@ fn binary() -> PathBuf {
         return path.into();
     }
     let test = std::env::current_exe().expect("the path of this test");
-    let built = test
-        .parent()
-        .and_then(|folder| folder.parent())
-        .map(|folder| folder.join("vestibule"));
+    let built =
+        test.parent().and_then(|folder| folder.parent()).map(|folder| folder.join("vestibule"));
     match built {
         Some(path) if path.is_file() => path,
         _ => panic!("build the workspace first: cargo build --workspace"),
@@ -266,10 +252,7 @@ fn collect(stderr: ChildStderr, lines: &Lines, found: &Sender<(SocketAddr, Socke
         if let Some(pair) = listening(&line) {
             let _ = found.send(pair);
         }
-        lines
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(line);
+        lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 }
 
@@ -277,11 +260,7 @@ fn collect(stderr: ChildStderr, lines: &Lines, found: &Sender<(SocketAddr, Socke
 fn listening(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let line: Value = serde_json::from_str(line).ok()?;
     let address = |name: &str| {
-        line.get(name)
-            .or_else(|| line.get("fields")?.get(name))?
-            .as_str()?
-            .parse()
-            .ok()
+        line.get(name).or_else(|| line.get("fields")?.get(name))?.as_str()?.parse().ok()
     };
     Some((address("public")?, address("admin")?))
 }
@@ -300,8 +279,5 @@ fn addresses(bound: &Receiver<(SocketAddr, SocketAddr)>) -> Option<(SocketAddr, 
 }
 
 fn text(lines: &Lines) -> String {
-    lines
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .join("\n")
+    lines.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
 }

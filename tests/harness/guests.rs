@@ -69,9 +69,7 @@ impl Broker {
     /// Makes a user without a login.
     #[must_use]
     pub fn create(&self, project: &str, data: &Value) -> Answer {
-        self.call("POST", "/v1/user")
-            .json(&envelope(project, "simplified", "noLogin", data))
-            .send()
+        self.call("POST", "/v1/user").json(&envelope(project, "simplified", "noLogin", data)).send()
     }
 
     /// Reads the profile of a user without a login.

@@ -85,9 +85,7 @@ impl Call {
     /// Addresses a provider in the query.
     #[must_use]
     pub fn to(self, project: &str, strategy: &str, provider: &str) -> Self {
-        self.query("projectId", project)
-            .query("strategy", strategy)
-            .query("provider", provider)
+        self.query("projectId", project).query("strategy", strategy).query("provider", provider)
     }
 
     /// Adds a header.
@@ -106,8 +104,7 @@ impl Call {
     /// Sets a body that is sent as JSON to the letter.
     #[must_use]
     pub fn text(self, body: &str) -> Self {
-        self.header("content-type", "application/json")
-            .bytes(body.as_bytes().to_vec())
+        self.header("content-type", "application/json").bytes(body.as_bytes().to_vec())
     }
 
     /// Sets a body without a content type.
@@ -121,8 +118,7 @@ impl Call {
     #[must_use]
     pub fn send(self) -> Answer {
         let what = format!("{} {}", self.method, self.path);
-        self.try_send()
-            .unwrap_or_else(|error| panic!("{what} got no answer: {error:?}"))
+        self.try_send().unwrap_or_else(|error| panic!("{what} got no answer: {error:?}"))
     }
 
     /// Sends it to a broker that may be gone.
@@ -178,10 +174,7 @@ impl Answer {
     /// A header that is there once at most.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        assert!(
-            self.headers.get_all(name).iter().count() <= 1,
-            "{name} twice"
-        );
+        assert!(self.headers.get_all(name).iter().count() <= 1, "{name} twice");
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
@@ -232,26 +225,13 @@ impl Answer {
         let body = self.json();
         assert_eq!(body["result"], 0, "{text}");
         assert_eq!(body["data"], serde_json::json!({}), "{text}");
-        assert!(
-            body["message"].as_str().is_some_and(|m| !m.is_empty()),
-            "{text}"
-        );
+        assert!(body["message"].as_str().is_some_and(|m| !m.is_empty()), "{text}");
         let error = &body["error"];
-        assert!(
-            error["code"].as_str().is_some_and(|c| !c.is_empty()),
-            "{text}"
-        );
+        assert!(error["code"].as_str().is_some_and(|c| !c.is_empty()), "{text}");
         assert!(error["retryable"].is_boolean(), "{text}");
         let actor = error["actor"].as_str().unwrap_or_default();
-        assert!(
-            ["player", "developer", "operator", "upstream"].contains(&actor),
-            "{text}"
-        );
-        assert_eq!(
-            error["requestId"].as_str(),
-            self.header("x-request-id"),
-            "{text}"
-        );
+        assert!(["player", "developer", "operator", "upstream"].contains(&actor), "{text}");
+        assert_eq!(error["requestId"].as_str(), self.header("x-request-id"), "{text}");
     }
 
     /// The body without what differs between two equal answers.

@@ -25,10 +25,7 @@ pub fn at_once<T: Send>(n: usize, job: impl Fn(usize) -> T + Sync) -> Vec<T> {
                 })
             })
             .collect();
-        handles
-            .into_iter()
-            .map(|handle| handle.join().expect("a parallel job failed"))
-            .collect()
+        handles.into_iter().map(|handle| handle.join().expect("a parallel job failed")).collect()
     })
 }
 
@@ -53,9 +50,7 @@ pub fn fresh_uuid() -> String {
     let (high, low) = bytes.split_at_mut(8);
     high.copy_from_slice(&random().to_be_bytes());
     low.copy_from_slice(&random().to_be_bytes());
-    uuid::Builder::from_random_bytes(bytes)
-        .into_uuid()
-        .to_string()
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
 }
 
 /// Lower-case hexadecimal text of that many characters.

@@ -43,10 +43,7 @@ impl Raw {
         loop {
             match stream.read(&mut chunk) {
                 Ok(0) => {
-                    return Self {
-                        bytes,
-                        closed: true,
-                    };
+                    return Self { bytes, closed: true };
                 }
                 Ok(read) => bytes.extend(chunk.iter().take(read)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -91,10 +88,7 @@ impl Raw {
     /// The statuses of the whole answers, in their order.
     #[must_use]
     pub fn statuses(&self) -> Vec<u16> {
-        self.answers()
-            .into_iter()
-            .map(|(status, _)| status)
-            .collect()
+        self.answers().into_iter().map(|(status, _)| status).collect()
     }
 }
 

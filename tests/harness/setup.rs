@@ -28,9 +28,11 @@ impl Project {
     /// A project with both kinds of guests and no web origins.
     #[must_use]
     pub fn new(id: &str, name: &str) -> Self {
-        Self::empty(id, name)
-            .provider("simplified", "anonymous", "")
-            .provider("simplified", "noLogin", "")
+        Self::empty(id, name).provider("simplified", "anonymous", "").provider(
+            "simplified",
+            "noLogin",
+            "",
+        )
     }
 
     /// A project without providers.
@@ -49,8 +51,7 @@ impl Project {
     /// Adds a provider; the settings are lines of TOML.
     #[must_use]
     pub fn provider(mut self, strategy: &str, provider: &str, settings: &str) -> Self {
-        self.providers
-            .push((strategy.into(), provider.into(), settings.into()));
+        self.providers.push((strategy.into(), provider.into(), settings.into()));
         self
     }
 
@@ -81,11 +82,10 @@ impl Project {
             self.id, self.name, self.enabled, self.origins
         );
         match &self.signature {
-            Some((algorithm, Some(key))) => writeln!(
-                text,
-                "signature = {{ algorithm = {algorithm:?}, key = {key:?} }}"
-            )
-            .unwrap(),
+            Some((algorithm, Some(key))) => {
+                writeln!(text, "signature = {{ algorithm = {algorithm:?}, key = {key:?} }}")
+                    .unwrap()
+            }
             Some((algorithm, None)) => {
                 writeln!(text, "signature = {{ algorithm = {algorithm:?} }}").unwrap();
             }
@@ -216,11 +216,8 @@ impl Setup {
 
     /// Store and key stand where the documented defaults put them, relative to the folder.
     fn toml(&self) -> String {
-        let limits: String = self
-            .limits
-            .iter()
-            .map(|(name, value)| format!("{name} = {value:?}\n"))
-            .collect();
+        let limits: String =
+            self.limits.iter().map(|(name, value)| format!("{name} = {value:?}\n")).collect();
         let projects: String = self.projects.iter().map(Project::toml).collect();
         format!(
             "[server]\nlisten = \"127.0.0.1:0\"\npublic_url = \"http://127.0.0.1\"\n{}\n\

@@ -22,11 +22,7 @@ fn w01_only_the_listed_origins_may_call() {
     let answer = from(&broker, WEB, ORIGIN);
     assert_eq!(answer.expect(201).header(ALLOW_ORIGIN), Some(ORIGIN));
     assert_eq!(answer.header(ALLOW_CREDENTIALS), None);
-    assert!(
-        answer
-            .header("vary")
-            .is_some_and(|vary| vary.to_ascii_lowercase().contains("origin"))
-    );
+    assert!(answer.header("vary").is_some_and(|vary| vary.to_ascii_lowercase().contains("origin")));
     for origin in [
         "https://evil.example.com",
         "null",
@@ -76,10 +72,7 @@ fn w01_a_preflight_never_allows_everybody_with_credentials() {
             .query("projectId", WEB)
             .header("origin", origin)
             .header("access-control-request-method", "PUT")
-            .header(
-                "access-control-request-headers",
-                "content-type, x-external-id",
-            )
+            .header("access-control-request-headers", "content-type, x-external-id")
             .send();
         assert!(answer.status < 500, "{}", answer.text());
         assert_eq!(answer.header(ALLOW_CREDENTIALS), None, "{origin}");
@@ -110,14 +103,7 @@ fn w03_every_answer_tells_browsers_to_be_careful() {
 fn w05_an_answer_is_json_and_nothing_else() {
     let broker = broker();
     let player = broker.player(DEMO, "</script><script>alert(1)</script>");
-    for name in [
-        "callback",
-        "jsonp",
-        "cb",
-        "next",
-        "redirect",
-        "redirect_uri",
-    ] {
+    for name in ["callback", "jsonp", "cb", "next", "redirect", "redirect_uri"] {
         let answer = broker
             .call("GET", "/v1/user")
             .to(DEMO, "simplified", "noLogin")
@@ -125,10 +111,7 @@ fn w05_an_answer_is_json_and_nothing_else() {
             .query(name, "//evil.example.com")
             .header("accept", "text/html")
             .send();
-        assert_eq!(
-            answer.expect(200).header("content-type"),
-            Some("application/json")
-        );
+        assert_eq!(answer.expect(200).header("content-type"), Some("application/json"));
         assert!(answer.text().starts_with('{'), "{}", answer.text());
         assert!(!answer.text().contains("evil"), "{}", answer.text());
         assert_eq!(answer.header("location"), None);

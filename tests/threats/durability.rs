@@ -14,12 +14,7 @@ type Acknowledged = Vec<(String, Option<u64>)>;
 fn write_until_gone(broker: &Broker) -> Acknowledged {
     let mut done = Acknowledged::new();
     loop {
-        let register = envelope(
-            DEMO,
-            "simplified",
-            "noLogin",
-            &json!({"username": "Harvey"}),
-        );
+        let register = envelope(DEMO, "simplified", "noLogin", &json!({"username": "Harvey"}));
         let Ok(answer) = broker.call("POST", "/v1/user").json(&register).try_send() else {
             return done;
         };
@@ -64,18 +59,11 @@ fn d01_what_was_acknowledged_survives_a_kill() {
             assert_eq!(answer.status, 200, "an acknowledged user is lost");
             let found = answer.json()["data"]["appProfile"]["level"].as_u64();
             // A write without an answer may be there or not, but never in part.
-            assert!(
-                level.is_none() || found == *level,
-                "{level:?} became {found:?}"
-            );
+            assert!(level.is_none() || found == *level, "{level:?} became {found:?}");
         }
         kept.extend(written);
     }
-    assert!(
-        kept.len() > 40,
-        "only {} writes were acknowledged",
-        kept.len()
-    );
+    assert!(kept.len() > 40, "only {} writes were acknowledged", kept.len());
     for (id, _) in &kept {
         broker.profile(DEMO, id).expect(200);
     }
@@ -97,21 +85,10 @@ fn filled() -> (Setup, String) {
 fn refuses(setup: &Setup, what: &str) {
     let before = std::fs::read(setup.database()).unwrap();
     let refused = setup.start_refused();
-    assert!(
-        refused.code.is_some_and(|code| code != 0),
-        "{what}: {refused:?}"
-    );
-    assert!(
-        refused.log.contains("vestibule.db"),
-        "{what}: {}",
-        refused.log
-    );
+    assert!(refused.code.is_some_and(|code| code != 0), "{what}: {refused:?}");
+    assert!(refused.log.contains("vestibule.db"), "{what}: {}", refused.log);
     assert!(!refused.log.contains("panicked"), "{what}: {}", refused.log);
-    assert_eq!(
-        std::fs::read(setup.database()).unwrap(),
-        before,
-        "{what}: the evidence is gone"
-    );
+    assert_eq!(std::fs::read(setup.database()).unwrap(), before, "{what}: the evidence is gone");
 }
 
 #[test]

@@ -18,25 +18,15 @@ fn g01_external_ids_are_not_to_be_guessed() {
                 _ => {
                     let player = format!("{thread}-{round}");
                     let data = json!({"deviceId": device, "additionalId": player});
-                    broker
-                        .register(DEMO, &data)
-                        .expect(201)
-                        .at("/data/externalId")
+                    broker.register(DEMO, &data).expect(201).at("/data/externalId")
                 }
             })
             .collect::<Vec<_>>()
     })
     .concat();
     let lower_hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-    assert!(
-        ids.iter()
-            .all(|id| id.len() == 64 && id.bytes().all(lower_hex))
-    );
-    assert_eq!(
-        ids.iter().collect::<HashSet<_>>().len(),
-        ids.len(),
-        "an id repeats"
-    );
+    assert!(ids.iter().all(|id| id.len() == 64 && id.bytes().all(lower_hex)));
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len(), "an id repeats");
     // Of 480 random digits each of the sixteen is missing at one place with a chance of 4e-14.
     for place in 0..64 {
         let seen: BTreeSet<u8> = ids.iter().map(|id| id.as_bytes()[place]).collect();
@@ -51,10 +41,7 @@ fn g01_an_external_id_does_not_follow_from_the_device_id() {
     let data = json!({"deviceId": fresh_uuid()});
     let one = one.register(DEMO, &data);
     let two = two.register(DEMO, &data);
-    assert_ne!(
-        one.expect(201).at("/data/externalId"),
-        two.expect(201).at("/data/externalId")
-    );
+    assert_ne!(one.expect(201).at("/data/externalId"), two.expect(201).at("/data/externalId"));
 }
 
 #[test]
@@ -83,19 +70,10 @@ fn g02_fifty_registers_of_one_device_make_one_guest() {
     let broker = broker();
     let data = json!({"deviceId": fresh_uuid()});
     let answers = at_once(50, |_| broker.register(DEMO, &data));
-    let users: BTreeSet<_> = answers
-        .iter()
-        .map(|answer| answer.at("/data/userId"))
-        .collect();
+    let users: BTreeSet<_> = answers.iter().map(|answer| answer.at("/data/userId")).collect();
     assert_eq!(users.len(), 1);
-    assert_eq!(
-        answers.iter().filter(|answer| answer.status == 201).count(),
-        1
-    );
-    assert_eq!(
-        answers.iter().filter(|answer| answer.status == 200).count(),
-        49
-    );
+    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 49);
 }
 
 #[test]
@@ -120,13 +98,8 @@ fn g06_a_profile_shows_nothing_of_devices() {
     let player = broker.player(DEMO, "Harvey");
     let answer = broker.profile(DEMO, &player.external_id);
     let text = answer.expect(200).text();
-    for hidden in [
-        player.device_id.as_str(),
-        &player.signature,
-        "deviceId",
-        "signature",
-        "devices",
-    ] {
+    for hidden in [player.device_id.as_str(), &player.signature, "deviceId", "signature", "devices"]
+    {
         assert!(!text.contains(hidden), "{hidden} is in {text}");
     }
 }
@@ -135,13 +108,7 @@ fn g06_a_profile_shows_nothing_of_devices() {
 fn g07_a_guest_cannot_write_what_servers_vouch_for() {
     let broker = broker();
     let player = broker.player(DEMO, "Harvey");
-    broker
-        .update(
-            DEMO,
-            &player.external_id,
-            &json!({"appProfile": {"level": 1}}),
-        )
-        .expect(200);
+    broker.update(DEMO, &player.external_id, &json!({"appProfile": {"level": 1}})).expect(200);
     for key in ["server:score", "server:", "server:claims"] {
         let data = json!({"appProfile": {"level": 2, key: 99}, "username": "Rabbit"});
         let answer = broker.update(DEMO, &player.external_id, &data);
@@ -170,11 +137,7 @@ fn g07_a_profile_is_bounded() {
         let answer = broker.update(DEMO, &player.external_id, &json!({"appProfile": profile}));
         answer.refused_field("data.appProfile");
     }
-    let answer = broker.update(
-        DEMO,
-        &player.external_id,
-        &json!({"username": "x".repeat(129)}),
-    );
+    let answer = broker.update(DEMO, &player.external_id, &json!({"username": "x".repeat(129)}));
     answer.refused_field("data.username");
 }
 
@@ -183,27 +146,15 @@ fn g10_a_signature_covers_user_and_time() {
     let broker = broker();
     let (guest, other) = (broker.guest(DEMO), broker.guest(DEMO));
     let verify = |user: &str, at: i64, signature: &str| {
-        broker
-            .verify(DEMO, user, at, signature)
-            .expect(200)
-            .at("/data/valid")
+        broker.verify(DEMO, user, at, signature).expect(200).at("/data/valid")
     };
     let flipped = match guest.signature.strip_prefix('0') {
         Some(rest) => format!("1{rest}"),
         None => format!("0{}", &guest.signature[1..]),
     };
-    assert_eq!(
-        verify(&guest.user_id, guest.time_stamp, &guest.signature),
-        "true"
-    );
-    assert_eq!(
-        verify(&other.user_id, guest.time_stamp, &guest.signature),
-        "false"
-    );
-    assert_eq!(
-        verify(&guest.user_id, guest.time_stamp + 1, &guest.signature),
-        "false"
-    );
+    assert_eq!(verify(&guest.user_id, guest.time_stamp, &guest.signature), "true");
+    assert_eq!(verify(&other.user_id, guest.time_stamp, &guest.signature), "false");
+    assert_eq!(verify(&guest.user_id, guest.time_stamp + 1, &guest.signature), "false");
     for wrong in [
         flipped.as_str(),
         &guest.signature[..62],
@@ -213,11 +164,7 @@ fn g10_a_signature_covers_user_and_time() {
     ] {
         // A signature of digits alone has no lower case to be told apart by.
         if wrong != guest.signature {
-            assert_eq!(
-                verify(&guest.user_id, guest.time_stamp, wrong),
-                "false",
-                "{wrong}"
-            );
+            assert_eq!(verify(&guest.user_id, guest.time_stamp, wrong), "false", "{wrong}");
         }
     }
 }
@@ -235,20 +182,8 @@ fn g10_signatures_are_the_published_macs() {
         .env("SIGNING_KEY", "s3cret")
         .start();
     for (project, length, right, wrong) in [(DEMO, 64, SHA256, SHA1), (OTHER, 40, SHA1, SHA256)] {
-        assert_eq!(
-            broker
-                .verify(project, USER, AT, right)
-                .expect(200)
-                .at("/data/valid"),
-            "true"
-        );
-        assert_eq!(
-            broker
-                .verify(project, USER, AT, wrong)
-                .expect(200)
-                .at("/data/valid"),
-            "false"
-        );
+        assert_eq!(broker.verify(project, USER, AT, right).expect(200).at("/data/valid"), "true");
+        assert_eq!(broker.verify(project, USER, AT, wrong).expect(200).at("/data/valid"), "false");
         let guest = broker.guest(project);
         assert_eq!(guest.signature.len(), length);
         let own = broker.verify(project, &guest.user_id, guest.time_stamp, &guest.signature);

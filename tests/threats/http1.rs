@@ -8,29 +8,17 @@ use crate::broker;
 /// Headers that two readers may take for the frames of different bodies. `LEN` stands for the
 /// true length of the body, `HEX` for the same in hexadecimal.
 const AMBIGUOUS: &[(&str, &str)] = &[
-    (
-        "length and chunks",
-        "content-length: LEN\r\ntransfer-encoding: chunked",
-    ),
-    (
-        "chunks and length",
-        "transfer-encoding: chunked\r\ncontent-length: 4",
-    ),
+    ("length and chunks", "content-length: LEN\r\ntransfer-encoding: chunked"),
+    ("chunks and length", "transfer-encoding: chunked\r\ncontent-length: 4"),
     ("two lengths", "content-length: LEN\r\ncontent-length: 0"),
     ("a list of lengths", "content-length: LEN, 0"),
     ("a signed length", "content-length: +LEN"),
     ("a hexadecimal length", "content-length: 0xHEX"),
-    (
-        "two encodings",
-        "transfer-encoding: chunked\r\ntransfer-encoding: identity",
-    ),
+    ("two encodings", "transfer-encoding: chunked\r\ntransfer-encoding: identity"),
     ("an unknown encoding", "transfer-encoding: xchunked"),
     ("chunks not last", "transfer-encoding: chunked, identity"),
     ("a space before the colon", "transfer-encoding : chunked"),
-    (
-        "a folded header",
-        "x-folded: a\r\n b\r\ncontent-length: LEN",
-    ),
+    ("a folded header", "x-folded: a\r\n b\r\ncontent-length: LEN"),
     ("a NUL in a header", "x-nul: a\0b\r\ncontent-length: LEN"),
     ("a lone CR in a header", "x-cr: a\rb\r\ncontent-length: LEN"),
 ];
@@ -55,11 +43,7 @@ fn i13_requests_with_two_readings_are_refused() {
     let plain = envelope(DEMO, "simplified", "anonymous", &json!({})).to_string();
     let chunked = format!("{:x}\r\n{plain}\r\n0\r\n\r\n", plain.len());
     for (what, headers) in AMBIGUOUS {
-        let body = if headers.contains("chunked") {
-            &chunked
-        } else {
-            &plain
-        };
+        let body = if headers.contains("chunked") { &chunked } else { &plain };
         let headers = headers
             .replace("LEN", &plain.len().to_string())
             .replace("HEX", &format!("{:x}", plain.len()));
@@ -79,23 +63,11 @@ fn i13_a_request_has_one_host_and_a_path() {
     let broker = broker();
     for (what, bytes) in [
         ("no host", "GET /v1/user HTTP/1.1\r\n\r\n"),
-        (
-            "two hosts",
-            "GET /v1/user HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n",
-        ),
-        (
-            "the same host twice",
-            "GET /v1/user HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n",
-        ),
-        (
-            "an absolute form",
-            "GET http://evil.example.com/v1/user HTTP/1.1\r\nhost: x\r\n\r\n",
-        ),
+        ("two hosts", "GET /v1/user HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n"),
+        ("the same host twice", "GET /v1/user HTTP/1.1\r\nhost: x\r\nhost: x\r\n\r\n"),
+        ("an absolute form", "GET http://evil.example.com/v1/user HTTP/1.1\r\nhost: x\r\n\r\n"),
         ("bare line feeds", "GET /v1/user HTTP/1.1\nhost: x\n\n"),
-        (
-            "a space in the path",
-            "GET /v1/ user HTTP/1.1\r\nhost: x\r\n\r\n",
-        ),
+        ("a space in the path", "GET /v1/ user HTTP/1.1\r\nhost: x\r\n\r\n"),
         ("no version", "GET /v1/user\r\n\r\n"),
     ] {
         refused_and_closed(what, &broker.raw(bytes.as_bytes()));
@@ -118,11 +90,7 @@ fn i14_http_2_is_not_spoken() {
     // The preface (RFC 9113 §3.4) and an empty SETTINGS frame.
     let raw = broker.raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0");
     assert!(raw.closed, "left open");
-    assert!(
-        raw.statuses().iter().all(|status| *status >= 400),
-        "{}",
-        raw.text()
-    );
+    assert!(raw.statuses().iter().all(|status| *status >= 400), "{}", raw.text());
     assert!(!raw.bytes.starts_with(b"\0\0"), "frames came back");
     let upgrade = broker.raw(
         b"GET /nothing/here HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\n\
@@ -159,12 +127,7 @@ fn i18_a_path_has_no_second_reading() {
 fn i18_a_header_cannot_change_the_path() {
     let broker = broker();
     let player = broker.player(DEMO, "Harvey");
-    for header in [
-        "X-Original-URL",
-        "X-Rewrite-URL",
-        "X-Forwarded-Uri",
-        "X-Forwarded-Path",
-    ] {
+    for header in ["X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri", "X-Forwarded-Path"] {
         let answer = broker
             .call("GET", "/nothing/here")
             .to(DEMO, "simplified", "noLogin")

@@ -18,10 +18,7 @@ fn i01_a_large_body_is_refused() {
     );
     let raw = broker.raw(&[head.as_bytes(), body.as_bytes()].concat());
     assert_eq!(raw.statuses(), [413], "{}", raw.text());
-    assert!(
-        raw.closed,
-        "the rest of the body would be read as a request"
-    );
+    assert!(raw.closed, "the rest of the body would be read as a request");
 }
 
 #[test]
@@ -85,9 +82,7 @@ fn i10_what_the_broker_decides_cannot_be_set() {
             let data = json!({name: value});
             broker.register(DEMO, &data).refused_field(&field);
             broker.create(DEMO, &data).refused_field(&field);
-            broker
-                .update(DEMO, &player.external_id, &data)
-                .refused_field(&field);
+            broker.update(DEMO, &player.external_id, &data).refused_field(&field);
         }
     }
     let answer = broker.profile(DEMO, &player.external_id);
@@ -113,19 +108,13 @@ fn i11_other_types_are_refused_by_name() {
         for field in ["externalId", "deviceId"] {
             let mut pair = json!({"externalId": "x", "deviceId": fresh_uuid()});
             pair[field] = value.clone();
-            broker
-                .login(DEMO, &pair)
-                .refused_field(&format!("data.{field}"));
+            broker.login(DEMO, &pair).refused_field(&format!("data.{field}"));
         }
         let answer = broker.create(DEMO, &json!({"username": value}));
         answer.refused_field("data.username");
         let mut body = envelope(DEMO, "simplified", "noLogin", &json!({"username": "x"}));
         body["externalId"] = value.clone();
-        broker
-            .call("PUT", "/v1/user")
-            .json(&body)
-            .send()
-            .refused_field("externalId");
+        broker.call("PUT", "/v1/user").json(&body).send().refused_field("externalId");
     }
     for data in [json!([]), json!("text"), json!(7), json!(true)] {
         broker.register(DEMO, &data).refused_field("data");
@@ -172,20 +161,11 @@ fn i12_only_the_configured_pair_of_strategy_and_provider_exists() {
     ] {
         let answer = post(&broker, &envelope(project, strategy, provider, &json!({})));
         answer.refused(404, "provider_not_configured");
-        let answer = broker
-            .call("GET", "/v1/user")
-            .to(project, strategy, provider)
-            .send();
+        let answer = broker.call("GET", "/v1/user").to(project, strategy, provider).send();
         broker.sound(answer.refused(404, "provider_not_configured"), &[]);
     }
-    for provider in [
-        "../admin",
-        "anonymous/",
-        " anonymous",
-        "anonymous\n",
-        "аnonymous",
-        ".hidden",
-    ] {
+    for provider in ["../admin", "anonymous/", " anonymous", "anonymous\n", "аnonymous", ".hidden"]
+    {
         let answer = post(&broker, &envelope(DEMO, "simplified", provider, &json!({})));
         broker.sound(answer.refused_field("provider"), &[]);
     }
@@ -199,22 +179,14 @@ fn i15_other_methods_are_refused() {
         broker.sound(answer.refused(405, "method_not_allowed"), &[]);
     }
     let raw = broker.raw(b"CONNECT example.com:443 HTTP/1.1\r\nhost: example.com:443\r\n\r\n");
-    assert!(
-        raw.statuses().iter().all(|status| *status >= 400),
-        "{}",
-        raw.text()
-    );
+    assert!(raw.statuses().iter().all(|status| *status >= 400), "{}", raw.text());
 }
 
 #[test]
 fn i15_a_header_cannot_change_the_method() {
     let broker = broker();
     let player = broker.player(DEMO, "Harvey");
-    for header in [
-        "X-HTTP-Method-Override",
-        "X-HTTP-Method",
-        "X-Method-Override",
-    ] {
+    for header in ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"] {
         let answer = broker
             .call("GET", "/v1/user")
             .to(DEMO, "simplified", "noLogin")
@@ -268,20 +240,9 @@ fn i15_only_json_is_read() {
 fn i16_an_encoded_body_is_refused() {
     let broker = broker();
     let body = envelope(DEMO, "simplified", "anonymous", &json!({})).to_string();
-    for encoding in [
-        "gzip",
-        "br",
-        "zstd",
-        "deflate",
-        "compress",
-        "gzip, gzip",
-        "x",
-    ] {
-        let answer = broker
-            .call("POST", "/v1/user")
-            .header("content-encoding", encoding)
-            .text(&body)
-            .send();
+    for encoding in ["gzip", "br", "zstd", "deflate", "compress", "gzip, gzip", "x"] {
+        let answer =
+            broker.call("POST", "/v1/user").header("content-encoding", encoding).text(&body).send();
         broker.sound(answer.refused(415, "unsupported_media_type"), &[]);
     }
 }

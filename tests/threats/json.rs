@@ -77,13 +77,8 @@ fn i03_numbers_come_back_as_they_were_sent() {
 fn i03_numbers_that_no_reader_holds_are_refused() {
     let broker = broker();
     let digits = "9".repeat(10_000);
-    for number in [
-        "1e400", "-1e400", "01", "1.", ".5", "+1", "0x10", "NaN", "Infinity", &digits,
-    ] {
-        let text = body(
-            "noLogin",
-            &format!(r#"{{"username":"x","further":{number}}}"#),
-        );
+    for number in ["1e400", "-1e400", "01", "1.", ".5", "+1", "0x10", "NaN", "Infinity", &digits] {
+        let text = body("noLogin", &format!(r#"{{"username":"x","further":{number}}}"#));
         let answer = post_text(&broker, &text);
         broker.sound(answer.refused(400, "malformed_request"), &[]);
     }
@@ -97,10 +92,7 @@ fn i03_a_time_stamp_is_a_whole_number() {
             r#"{{"projectId":"{DEMO}","userId":"{}","timeStamp":{number},"signature":"00"}}"#,
             fresh_uuid()
         );
-        let answer = broker
-            .call("POST", "/v1/signature/verify")
-            .text(&text)
-            .send();
+        let answer = broker.call("POST", "/v1/signature/verify").text(&text).send();
         broker.sound(answer.refused_field("timeStamp"), &[]);
     }
 }
@@ -115,10 +107,7 @@ fn i04_a_key_stands_once() {
         format!(r#"{{{routing},"data":{{}},"data":{{}}}}"#),
         format!(r#"{{{routing},"x":1,"x":1}}"#),
         body("anonymous", r#"{"additionalId":"a","additionalId":"b"}"#),
-        body(
-            "anonymous",
-            r#"{"additionalId":"a","additiona\u006cId":"b"}"#,
-        ),
+        body("anonymous", r#"{"additionalId":"a","additiona\u006cId":"b"}"#),
         body("noLogin", r#"{"appProfile":{"a":[{"b":1,"b":2}]}}"#),
     ] {
         let answer = post_text(&broker, &text);
@@ -195,9 +184,7 @@ fn i06_nul_is_refused_in_every_text() {
     let mut whole = body("noLogin", "{}");
     whole.insert_str(1, r#""x":"\u0000","#);
     post_text(&broker, &whole).refused(400, "malformed_request");
-    broker
-        .profile(DEMO, "a\0b")
-        .refused(400, "malformed_request");
+    broker.profile(DEMO, "a\0b").refused(400, "malformed_request");
 }
 
 #[test]
@@ -229,10 +216,7 @@ fn i08_names_that_look_alike_are_different_users() {
     for name in names {
         let data = json!({"deviceId": device, "additionalId": name});
         let answer = broker.register(DEMO, &data);
-        assert!(
-            users.insert(answer.expect(201).at("/data/userId")),
-            "{name} collides"
-        );
+        assert!(users.insert(answer.expect(201).at("/data/userId")), "{name} collides");
         let player = broker.create(DEMO, &json!({"username": name}));
         assert_eq!(player.expect(200).at("/data/username"), name);
     }

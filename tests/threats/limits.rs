@@ -9,11 +9,7 @@ const REFILL: usize = 2;
 #[track_caller]
 fn limited(answer: &Answer) {
     answer.refused(429, "rate_limited");
-    let wait: u32 = answer
-        .header("retry-after")
-        .expect("a time to wait")
-        .parse()
-        .unwrap();
+    let wait: u32 = answer.header("retry-after").expect("a time to wait").parse().unwrap();
     assert!((1..=60).contains(&wait), "{wait}");
 }
 
@@ -31,19 +27,14 @@ fn guess(broker: &Broker, forwarded: Option<&str>) -> Answer {
 
 /// How many of these calls were let through.
 fn let_through<'a>(broker: &Broker, forwarded: impl IntoIterator<Item = &'a str>) -> usize {
-    forwarded
-        .into_iter()
-        .filter(|address| guess(broker, Some(*address)).status == 404)
-        .count()
+    forwarded.into_iter().filter(|address| guess(broker, Some(*address)).status == 404).count()
 }
 
 #[test]
 fn g03_a_neighbour_of_an_additional_id_reaches_nobody() {
     let broker = Setup::new().limit("register", "40/min").start();
-    let victim = broker.register(
-        DEMO,
-        &json!({"deviceId": fresh_uuid(), "additionalId": "12345677865"}),
-    );
+    let victim =
+        broker.register(DEMO, &json!({"deviceId": fresh_uuid(), "additionalId": "12345677865"}));
     let victim = victim.expect(201).at("/data/userId");
     let mut let_in = 0;
     let device = fresh_uuid();
@@ -83,18 +74,12 @@ fn g04_guessed_ids_get_one_answer_and_then_none() {
 #[test]
 fn g08_a_flood_of_guests_is_stopped() {
     let broker = Setup::new().limit("register", "20/min").start();
-    let answers = at_once(8, |_| {
-        (0..20)
-            .map(|_| broker.register(DEMO, &json!({})))
-            .collect::<Vec<_>>()
-    })
-    .concat();
+    let answers =
+        at_once(8, |_| (0..20).map(|_| broker.register(DEMO, &json!({}))).collect::<Vec<_>>())
+            .concat();
     let made = answers.iter().filter(|answer| answer.status == 201).count();
     assert!((20..=20 + REFILL).contains(&made), "{made}");
-    answers
-        .iter()
-        .filter(|answer| answer.status != 201)
-        .for_each(limited);
+    answers.iter().filter(|answer| answer.status != 201).for_each(limited);
     // What was not asked for so often still works.
     guess(&broker, None).refused(404, "user_not_found");
 }
@@ -109,10 +94,7 @@ fn b04_parallel_guesses_are_counted_one_by_one() {
     });
     let evaluated = answers.iter().filter(|answer| answer.status == 401).count();
     assert!((20..=20 + REFILL).contains(&evaluated), "{evaluated}");
-    answers
-        .iter()
-        .filter(|answer| answer.status != 401)
-        .for_each(limited);
+    answers.iter().filter(|answer| answer.status != 401).for_each(limited);
 }
 
 #[test]
@@ -124,13 +106,7 @@ fn b07_a_header_of_a_stranger_opens_no_new_bucket() {
     for other in ["a", "", "127.0.0.1", "::1", "203.0.113.1, 203.0.113.2"] {
         limited(&guess(&broker, Some(other)));
     }
-    for header in [
-        "Forwarded",
-        "X-Real-IP",
-        "X-Client-IP",
-        "True-Client-IP",
-        "CF-Connecting-IP",
-    ] {
+    for header in ["Forwarded", "X-Real-IP", "X-Client-IP", "True-Client-IP", "CF-Connecting-IP"] {
         let answer = broker
             .call("GET", "/v1/user")
             .to(DEMO, "simplified", "noLogin")
@@ -142,10 +118,7 @@ fn b07_a_header_of_a_stranger_opens_no_new_bucket() {
 }
 
 fn behind_a_proxy() -> Broker {
-    Setup::new()
-        .server("trusted_proxies = [\"127.0.0.1/32\"]")
-        .limit("read", "5/min")
-        .start()
+    Setup::new().server("trusted_proxies = [\"127.0.0.1/32\"]").limit("read", "5/min").start()
 }
 
 #[test]
@@ -162,17 +135,10 @@ fn b07_a_trusted_proxy_names_the_client() {
 #[test]
 fn b07_the_spellings_of_one_address_share_a_bucket() {
     let broker = behind_a_proxy();
-    let v4 = [
-        "203.0.113.9",
-        "::ffff:203.0.113.9",
-        "::FFFF:203.0.113.9",
-        "::ffff:cb00:7109",
-    ];
+    let v4 = ["203.0.113.9", "::ffff:203.0.113.9", "::FFFF:203.0.113.9", "::ffff:cb00:7109"];
     let passed = let_through(&broker, v4.iter().cycle().take(20).copied());
     assert!((5..=5 + REFILL).contains(&passed), "{passed}");
-    let v6: Vec<String> = (0..20)
-        .map(|n| format!("2001:db8:0:1:{n:x}::{n:x}"))
-        .collect();
+    let v6: Vec<String> = (0..20).map(|n| format!("2001:db8:0:1:{n:x}::{n:x}")).collect();
     let passed = let_through(&broker, v6.iter().map(String::as_str));
     assert!((5..=5 + REFILL).contains(&passed), "one /64 had {passed}");
     guess(&broker, Some("2001:DB8:0:2::1")).refused(404, "user_not_found");
@@ -181,16 +147,7 @@ fn b07_the_spellings_of_one_address_share_a_bucket() {
 #[test]
 fn b07_an_unreadable_address_counts_as_the_proxy_itself() {
     let broker = behind_a_proxy();
-    let garbage = [
-        "a",
-        "",
-        "999.1.1.1",
-        "unknown",
-        "_hidden",
-        "203.0.113.1.",
-        "[::1",
-        "%00",
-    ];
+    let garbage = ["a", "", "999.1.1.1", "unknown", "_hidden", "203.0.113.1.", "[::1", "%00"];
     let passed = let_through(&broker, garbage.iter().cycle().take(24).copied());
     assert!((5..=5 + REFILL).contains(&passed), "{passed}");
 }

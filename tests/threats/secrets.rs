@@ -23,9 +23,7 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {
-    bytes
-        .windows(text.len())
-        .any(|window| window == text.as_bytes())
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// Every call of the interface, with a canary wherever a secret or an address may stand.
@@ -54,11 +52,9 @@ fn sweep(broker: &Broker, canary: &str) {
         ("GET", "/v1/user/check"),
         ("GET", "/v1/user/check/nonstandard"),
     ] {
-        for (strategy, provider) in [
-            ("simplified", "anonymous"),
-            ("simplified", "noLogin"),
-            ("email", canary),
-        ] {
+        for (strategy, provider) in
+            [("simplified", "anonymous"), ("simplified", "noLogin"), ("email", canary)]
+        {
             let mut call = broker
                 .call(method, path)
                 .header("authorization", &format!("Bearer {canary}"))
@@ -66,13 +62,7 @@ fn sweep(broker: &Broker, canary: &str) {
                 .header("cookie", &format!("session={canary}"));
             if method == "GET" {
                 call = call.to(DEMO, strategy, provider);
-                for name in [
-                    "accessToken",
-                    "externalId",
-                    "deviceId",
-                    "userId",
-                    "password",
-                ] {
+                for name in ["accessToken", "externalId", "deviceId", "userId", "password"] {
                     call = call.query(name, canary);
                 }
             } else {
@@ -103,11 +93,7 @@ fn x01_no_canary_comes_out_anywhere() {
     let player = broker.player(DEMO, "Harvey-the-canary");
     broker.profile(DEMO, &player.external_id).expect(200);
     let text = format!(r#"{{"projectId":"{DEMO}","{canary}"#);
-    broker
-        .call("POST", "/v1/user")
-        .text(&text)
-        .send()
-        .refused(400, "malformed_request");
+    broker.call("POST", "/v1/user").text(&text).send().refused(400, "malformed_request");
     let secrets = [
         canary.as_str(),
         "canary-of-the-signing-key",
@@ -140,9 +126,7 @@ fn x03_a_copy_of_the_store_holds_nothing_to_be_replayed() {
     let device = answer.at("/data/deviceId");
     let files = files(&setup.home().join("data"));
     assert!(
-        files
-            .iter()
-            .any(|(_, bytes)| holds(bytes, "Harvey-in-the-store")),
+        files.iter().any(|(_, bytes)| holds(bytes, "Harvey-in-the-store")),
         "the search looks in the wrong place"
     );
     for secret in [
@@ -162,9 +146,7 @@ fn x03_a_copy_of_the_store_holds_nothing_to_be_replayed() {
             .map(|at| u8::from_str_radix(bare.get(at * 2..at * 2 + 2)?, 16).ok())
             .collect();
         for (name, bytes) in &files {
-            let found = raw
-                .as_ref()
-                .is_some_and(|raw| bytes.windows(raw.len()).any(|w| w == raw));
+            let found = raw.as_ref().is_some_and(|raw| bytes.windows(raw.len()).any(|w| w == raw));
             assert!(!found, "{secret} is in {name} as bytes");
         }
     }
@@ -181,11 +163,7 @@ fn x03_another_master_key_does_not_open_the_store() {
     std::fs::copy(stranger.master_key(), setup.master_key()).unwrap();
     let refused = setup.start_refused();
     assert!(refused.code.is_some_and(|code| code != 0), "{refused:?}");
-    assert!(
-        refused.log.contains("master"),
-        "it does not say why: {}",
-        refused.log
-    );
+    assert!(refused.log.contains("master"), "it does not say why: {}", refused.log);
     std::fs::write(setup.master_key(), right).unwrap();
     setup.start().login(DEMO, &guest.pair()).expect(200);
 }
@@ -198,10 +176,7 @@ fn x04_a_first_start_makes_its_own_key() {
         let broker = setup.start();
         let log = broker.log();
         assert!(log.contains("master.key"), "it does not say so: {log}");
-        let mode = std::fs::metadata(setup.master_key())
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(setup.master_key()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "others can read the key");
         std::fs::read(setup.master_key()).unwrap()
     });
@@ -212,16 +187,8 @@ fn x04_a_first_start_makes_its_own_key() {
 #[test]
 fn x07_a_log_line_cannot_be_forged() {
     let broker = Setup::new().start();
-    for name in [
-        "a\r\nb",
-        "a\nlevel=ERROR",
-        "\u{1b}[31mred",
-        "a\u{7}b",
-        "\u{9b}31m",
-    ] {
-        broker
-            .create(DEMO, &json!({"username": name}))
-            .refused_field("data.username");
+    for name in ["a\r\nb", "a\nlevel=ERROR", "\u{1b}[31mred", "a\u{7}b", "\u{9b}31m"] {
+        broker.create(DEMO, &json!({"username": name})).refused_field("data.username");
     }
     let forged = r#"x","level":"FORGED"}"#;
     let _ = broker.player(DEMO, forged);
@@ -252,11 +219,7 @@ fn x08_the_operators_pages_name_nobody() {
     broker.login(DEMO, &guest.pair()).expect(200);
     let version = env!("CARGO_PKG_VERSION");
     for path in ["/health/live", "/health/ready", "/metrics"] {
-        let text = broker
-            .admin_get(path)
-            .expect("an answer")
-            .expect(200)
-            .text();
+        let text = broker.admin_get(path).expect("an answer").expect(200).text();
         for hidden in [
             DEMO,
             OTHER,
@@ -270,10 +233,7 @@ fn x08_the_operators_pages_name_nobody() {
         ] {
             assert!(!text.contains(hidden), "{hidden} is in {path}: {text}");
         }
-        assert!(
-            path == "/metrics" || !text.contains(version),
-            "{path} names the version"
-        );
+        assert!(path == "/metrics" || !text.contains(version), "{path} names the version");
     }
 }
 

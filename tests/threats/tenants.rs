@@ -85,12 +85,7 @@ fn p01_a_foreign_credential_is_as_good_as_garbage() {
     for (home, foreign) in [(DEMO, OTHER), (OTHER, DEMO)] {
         let guests = [broker.guest(home), broker.player(home, "Harvey")];
         for guest in &guests {
-            let theirs = [
-                &guest.external_id,
-                &guest.signature,
-                &guest.user_id,
-                &guest.device_id,
-            ];
+            let theirs = [&guest.external_id, &guest.signature, &guest.user_id, &guest.device_id];
             for id in theirs {
                 for route in routes() {
                     for place in PLACES {
@@ -119,10 +114,7 @@ fn p01_a_foreign_signature_does_not_verify() {
         let answer = broker.verify(project, &guest.user_id, guest.time_stamp, &guest.signature);
         answer.expect(200).at("/data/valid")
     };
-    assert_eq!(
-        (verify(DEMO), verify(OTHER)),
-        ("true".into(), "false".into())
-    );
+    assert_eq!((verify(DEMO), verify(OTHER)), ("true".into(), "false".into()));
 }
 
 #[test]
@@ -141,18 +133,10 @@ fn p01_a_device_is_another_guest_in_another_project() {
 #[test]
 fn p02_a_project_named_twice_is_refused() {
     let broker = broker();
-    for (method, path) in [
-        ("POST", "/v1/user"),
-        ("PUT", "/v1/user"),
-        ("PUT", "/v1/user/login"),
-    ] {
+    for (method, path) in [("POST", "/v1/user"), ("PUT", "/v1/user"), ("PUT", "/v1/user/login")] {
         for provider in ["anonymous", "noLogin"] {
             let body = envelope(OTHER, "simplified", provider, &json!({}));
-            let answer = broker
-                .call(method, path)
-                .query("projectId", DEMO)
-                .json(&body)
-                .send();
+            let answer = broker.call(method, path).query("projectId", DEMO).json(&body).send();
             broker.sound(answer.refused_field("projectId"), &[]);
         }
     }
@@ -182,14 +166,9 @@ fn p03_a_project_has_one_spelling() {
     ] {
         let body = envelope(&bad, "simplified", "anonymous", &json!({}));
         broker.sound(post(&broker, &body).refused_field("projectId"), &[]);
-        let answer = broker
-            .call("GET", "/v1/user")
-            .to(&bad, "simplified", "noLogin")
-            .send();
+        let answer = broker.call("GET", "/v1/user").to(&bad, "simplified", "noLogin").send();
         answer.refused_field("projectId");
-        broker
-            .verify(&bad, &fresh_uuid(), 1, "00")
-            .refused_field("projectId");
+        broker.verify(&bad, &fresh_uuid(), 1, "00").refused_field("projectId");
     }
     let body = envelope(&format!("{DEMO}\0"), "simplified", "anonymous", &json!({}));
     post(&broker, &body).refused(400, "malformed_request");
@@ -213,10 +192,7 @@ fn p04_a_disabled_project_looks_unknown() {
         }
     }
     let pages = [DISABLED, UNKNOWN].map(|project| {
-        broker
-            .call("GET", &format!("/v1/projects/{project}/providers"))
-            .send()
-            .comparable()
+        broker.call("GET", &format!("/v1/projects/{project}/providers")).send().comparable()
     });
     assert_eq!(pages[0], pages[1]);
     let [disabled, unknown] =
@@ -241,10 +217,7 @@ fn hammer(broker: &Broker, project: &str, canary: &str) -> Vec<String> {
         let guest = broker.guest(project);
         texts.push(broker.login(project, &guest.pair()).text());
     }
-    assert!(
-        texts.iter().any(|text| text.contains(canary)),
-        "nothing came back"
-    );
+    assert!(texts.iter().any(|text| text.contains(canary)), "nothing came back");
     texts
 }
 
@@ -263,10 +236,7 @@ fn p08_two_busy_projects_see_nothing_of_each_other() {
         }
     }
     for place in [broker.log(), broker.metrics()] {
-        assert!(
-            !canaries.iter().any(|canary| place.contains(canary)),
-            "{place}"
-        );
+        assert!(!canaries.iter().any(|canary| place.contains(canary)), "{place}");
     }
 }
 
@@ -280,26 +250,13 @@ fn p10_no_answer_may_be_kept_by_a_cache() {
         broker.login(DEMO, &guest.pair()),
         broker.profile(DEMO, &player.external_id),
         broker.verify(DEMO, &guest.user_id, guest.time_stamp, &guest.signature),
-        broker
-            .call("GET", &format!("/v1/projects/{DEMO}/providers"))
-            .send(),
+        broker.call("GET", &format!("/v1/projects/{DEMO}/providers")).send(),
     ];
     for route in routes() {
-        answers.push(call(
-            &broker,
-            DEMO,
-            route,
-            Place::Beside,
-            ("nobody's", &fresh_uuid()),
-        ));
+        answers.push(call(&broker, DEMO, route, Place::Beside, ("nobody's", &fresh_uuid())));
     }
     for answer in answers {
-        assert_eq!(
-            answer.header("cache-control"),
-            Some("no-store"),
-            "{}",
-            answer.text()
-        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{}", answer.text());
         assert_eq!(answer.header("set-cookie"), None);
         assert_eq!(answer.header("etag"), None);
     }

@@ -45,11 +45,7 @@ fn subject(device: DeviceId, additional: Option<&str>) -> Result<Subject> {
         Some(id) => Subject::digest(&[b"player", device.uuid().as_bytes(), id.as_bytes()]),
         None => Subject::digest(&[b"only player", device.uuid().as_bytes()]),
     };
-    let text = format!(
-        "{}{SEPARATOR}{}",
-        device_part(device).as_str(),
-        player.as_str()
-    );
+    let text = format!("{}{SEPARATOR}{}", device_part(device).as_str(), player.as_str());
     Subject::parse(&text).ok_or_else(|| Error::new(ErrorKind::Internal).step("subject"))
 }
 

@@ -46,11 +46,9 @@ impl Provider for NoLogin {
         let data: ProfileUpdate = request.payload.parse()?;
         let mut drawn = [0; 32];
         self.entropy.fill(&mut drawn);
-        Ok(
-            Identity::new(Issuer::new("noLogin"), Subject::digest(&[&drawn]))
-                .external_id(ExternalIdRule::Random)
-                .username(data.username),
-        )
+        Ok(Identity::new(Issuer::new("noLogin"), Subject::digest(&[&drawn]))
+            .external_id(ExternalIdRule::Random)
+            .username(data.username))
     }
 
     async fn profile(&self, call: &Call<'_>, _: Profile) -> Result<Identity> {
@@ -59,9 +57,7 @@ impl Provider for NoLogin {
 
     async fn update(&self, call: &Call<'_>, request: Update) -> Result<Identity> {
         let data: ProfileUpdate = request.payload.parse()?;
-        Ok(holder(call)?
-            .username(data.username)
-            .app_profile(data.app_profile))
+        Ok(holder(call)?.username(data.username).app_profile(data.app_profile))
     }
 
     async fn erase(&self, call: &Call<'_>, _: Erase) -> Result<Identity> {

@@ -16,10 +16,7 @@ struct Write {
     done: oneshot::Sender<()>,
 }
 
-#[expect(
-    clippy::print_stdout,
-    reason = "the script that measures reads the figures"
-)]
+#[expect(clippy::print_stdout, reason = "the script that measures reads the figures")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     const USAGE: &str = "usage: raw_sqlite DIRECTORY CLIENTS SECONDS";
     let mut arguments = std::env::args().skip(1);
@@ -33,15 +30,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     database.execute_batch(SCHEMA)?;
     let (sender, receiver) = mpsc::channel(1024);
     let writer = std::thread::spawn(move || write(&database, receiver));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut latencies = runtime.block_on(drive(sender, clients, Duration::from_secs(seconds)));
-    writer
-        .join()
-        .map_err(|_| "the writer panicked")?
-        .map_err(|error| error.to_string())?;
+    writer.join().map_err(|_| "the writer panicked")?.map_err(|error| error.to_string())?;
     latencies.sort_unstable();
     let at = |share: f64| {
         let index = (latencies.len().saturating_sub(1)) as f64 * share;

@@ -25,12 +25,7 @@ impl ScopedAccounts {
         store: Arc<dyn AccountStore>,
         vault: Arc<Vault>,
     ) -> Self {
-        Self {
-            project,
-            instance,
-            store,
-            vault,
-        }
+        Self { project, instance, store, vault }
     }
 }
 
@@ -49,9 +44,7 @@ impl Accounts for ScopedAccounts {
             subject: subject.clone(),
         };
         let found = self.store.find(&key).await?;
-        found
-            .map(|found| known(self.project, &found, &self.vault))
-            .transpose()
+        found.map(|found| known(self.project, &found, &self.vault)).transpose()
     }
 }
 
@@ -79,20 +72,11 @@ pub(crate) fn seal(
 }
 
 fn row(project: ProjectId, place: &str) -> Row<'_> {
-    Row {
-        project,
-        table: "identity",
-        id: place,
-    }
+    Row { project, table: "identity", id: place }
 }
 
 /// Names the row: three parts that cannot shift into each other.
 fn place(key: &IdentityKey) -> String {
     let issuer = key.issuer.as_str();
-    format!(
-        "{}\n{}\n{issuer}\n{}",
-        key.instance.as_str(),
-        issuer.len(),
-        key.subject.as_str()
-    )
+    format!("{}\n{}\n{issuer}\n{}", key.instance.as_str(), issuer.len(), key.subject.as_str())
 }

@@ -14,31 +14,16 @@ impl Job<'_> {
         payload: Payload,
     ) -> Result<Answer> {
         let request = Erase::new(token, payload);
-        let who = self
-            .ask(self.instance.provider.erase(&self.call(), request))
-            .await?;
+        let who = self.ask(self.instance.provider.erase(&self.call(), request)).await?;
         let key = self.identity_key(&who);
-        let found = match self
-            .found
-            .as_ref()
-            .filter(|found| found.identity.key == key)
-        {
+        let found = match self.found.as_ref().filter(|found| found.identity.key == key) {
             Some(found) => Some(found.account.id),
-            None => self
-                .project
-                .accounts
-                .find(&key)
-                .await?
-                .map(|found| found.account.id),
+            None => self.project.accounts.find(&key).await?.map(|found| found.account.id),
         };
         let erased = match found {
             Some(id) => self.project.accounts.erase(id).await?,
             None => false,
         };
-        if erased {
-            Ok(Answer::Done)
-        } else {
-            Err(Error::new(ErrorKind::UnknownUser))
-        }
+        if erased { Ok(Answer::Done) } else { Err(Error::new(ErrorKind::UnknownUser)) }
     }
 }

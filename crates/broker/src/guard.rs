@@ -70,17 +70,10 @@ fn profile(payload: &Payload) -> Result<()> {
     let Some(profile) = Payload::from_json(profile.as_json()) else {
         return Ok(());
     };
-    match profile
-        .names()?
-        .into_iter()
-        .find(|name| name.starts_with(SERVER_NAMESPACE))
-    {
+    match profile.names()?.into_iter().find(|name| name.starts_with(SERVER_NAMESPACE)) {
         None => Ok(()),
         Some(_) => Err(Error::new(ErrorKind::Forbidden)
             .detail("field", "data.appProfile")
-            .detail(
-                "reason",
-                "keys that begin with `server:` are reserved for servers",
-            )),
+            .detail("reason", "keys that begin with `server:` are reserved for servers")),
     }
 }

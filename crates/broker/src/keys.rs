@@ -35,11 +35,7 @@ impl ProjectKeys {
         entropy: &dyn Entropy,
     ) -> Result<Self> {
         let kept = async |name: KeyName| -> Result<_> {
-            let row = Row {
-                project,
-                table: "project_key",
-                id: name.as_str(),
-            };
+            let row = Row { project, table: "project_key", id: name.as_str() };
             if let Some(sealed) = store.find(name).await? {
                 return vault.open(&row, &sealed);
             }
@@ -57,10 +53,7 @@ impl ProjectKeys {
             Some(key) => hmac::Key::new(algorithm, key.expose_secret().as_bytes()),
             None => hmac::Key::new(algorithm, &kept(KeyName::Signature).await?),
         };
-        Ok(Self {
-            identity: hmac::Key::new(hmac::HMAC_SHA256, &identity),
-            signature,
-        })
+        Ok(Self { identity: hmac::Key::new(hmac::HMAC_SHA256, &identity), signature })
     }
 
     /// The external id of an identity: `HMAC-SHA-256(project key, length-prefixed(instance,
@@ -114,7 +107,7 @@ fn message(user: UserId, at: Timestamp) -> String {
 
 /// The bytes of upper-case hexadecimal text; `None` for anything else.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || text.len() > 64 {
+    if !text.len().is_multiple_of(2) || text.len() > 64 {
         return None;
     }
     let digit = |byte: u8| match byte {
@@ -149,14 +142,8 @@ mod tests {
     fn the_published_vectors_hold() {
         let user = UserId::parse(USER).unwrap();
         for (algorithm, expected) in [
-            (
-                hmac::HMAC_SHA256,
-                "3743F8CBD8A40B0EE2C7DC62263990727FBF2D4718221E1B5E5053F46EC6996F",
-            ),
-            (
-                hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
-                "FF17E7F9767A5E6BDB8779FBB08B72BC31E3E0B3",
-            ),
+            (hmac::HMAC_SHA256, "3743F8CBD8A40B0EE2C7DC62263990727FBF2D4718221E1B5E5053F46EC6996F"),
+            (hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, "FF17E7F9767A5E6BDB8779FBB08B72BC31E3E0B3"),
         ] {
             assert_eq!(keys(algorithm).sign(user, AT), expected);
             assert!(keys(algorithm).verify(user, AT, expected));
@@ -176,14 +163,7 @@ mod tests {
             bad[at] = if bad[at] == b'0' { b'1' } else { b'0' };
             assert!(!keys.verify(user, AT, std::str::from_utf8(&bad).unwrap()));
         }
-        for bad in [
-            "",
-            "00",
-            &good[..62],
-            &good.to_lowercase(),
-            &format!("{good}00"),
-            "zz",
-        ] {
+        for bad in ["", "00", &good[..62], &good.to_lowercase(), &format!("{good}00"), "zz"] {
             assert!(!keys.verify(user, AT, bad), "{bad}");
         }
     }

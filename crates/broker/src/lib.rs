@@ -55,9 +55,7 @@ pub struct Broker {
 
 impl fmt::Debug for Broker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Broker")
-            .field("projects", &self.projects().len())
-            .finish_non_exhaustive()
+        f.debug_struct("Broker").field("projects", &self.projects().len()).finish_non_exhaustive()
     }
 }
 
@@ -67,25 +65,10 @@ impl Broker {
     /// A broker without projects.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts {
-            stores,
-            clock,
-            entropy,
-            secrets,
-            http,
-            master,
-        } = parts;
+        let Parts { stores, clock, entropy, secrets, http, master } = parts;
         let vault = Arc::new(Vault::new(&master, Arc::clone(&entropy)));
         let projects = RwLock::new(Arc::new(Projects::default()));
-        Self {
-            stores,
-            clock,
-            entropy,
-            secrets,
-            http,
-            vault,
-            projects,
-        }
+        Self { stores, clock, entropy, secrets, http, vault, projects }
     }
 
     /// Checks that the master key is the one that sealed this store. To be called once, at
@@ -95,11 +78,7 @@ impl Broker {
     /// [`ErrorKind::Misconfigured`] when it is another key.
     pub async fn unlock(&self) -> Result<()> {
         let project = ProjectId::new(Uuid::nil());
-        let row = Row {
-            project,
-            table: "project_key",
-            id: KeyName::MasterCheck.as_str(),
-        };
+        let row = Row { project, table: "project_key", id: KeyName::MasterCheck.as_str() };
         let keys = self.stores.keys(project);
         let kept = match keys.find(KeyName::MasterCheck).await? {
             Some(kept) => kept,
@@ -132,10 +111,7 @@ impl Broker {
 
     /// Puts built projects in the place of the present ones. Requests under way keep theirs.
     pub fn install(&self, projects: Projects) {
-        let mut held = self
-            .projects
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.projects.write().unwrap_or_else(PoisonError::into_inner);
         *held = Arc::new(projects);
     }
 
@@ -151,8 +127,7 @@ impl Broker {
     /// [`ErrorKind::UnknownProject`], for an unknown and a disabled one alike.
     pub fn project(&self, id: ProjectId) -> Result<Arc<Project>> {
         let held = self.projects.read().unwrap_or_else(PoisonError::into_inner);
-        held.get(id)
-            .ok_or_else(|| Error::new(ErrorKind::UnknownProject))
+        held.get(id).ok_or_else(|| Error::new(ErrorKind::UnknownProject))
     }
 
     /// Sixteen random bytes.

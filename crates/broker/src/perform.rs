@@ -118,11 +118,7 @@ impl Job<'_> {
             Credential::Device => false,
             _ => return Ok(()),
         };
-        let place = if alone {
-            "externalId"
-        } else {
-            "data.externalId"
-        };
+        let place = if alone { "externalId" } else { "data.externalId" };
         let Some(id) = &self.external_id else {
             return Err(Error::field(place, "is required"));
         };
@@ -130,11 +126,7 @@ impl Job<'_> {
             return Err(Error::field("data.deviceId", "is required"));
         }
         let key = self.keys.external_key(id);
-        let found = self
-            .project
-            .accounts
-            .find_by_external(self.instance.id(), &key)
-            .await?;
+        let found = self.project.accounts.find_by_external(self.instance.id(), &key).await?;
         match found {
             Some(found) => {
                 let known = accounts::known(self.project.id(), &found, &self.broker.vault)?;
@@ -175,14 +167,9 @@ impl Job<'_> {
                 let token = input.access_token.or(input.bearer).ok_or_else(|| {
                     Error::field("accessToken", "is required, here or as a bearer token")
                 })?;
-                let who = self
-                    .ask(provider.vouch(&self.call(), Vouch::new(token)))
-                    .await?;
+                let who = self.ask(provider.vouch(&self.call(), Vouch::new(token))).await?;
                 // A subject named beside the token must be the token's own.
-                if input
-                    .user_id
-                    .is_some_and(|user| user != who.subject.as_str())
-                {
+                if input.user_id.is_some_and(|user| user != who.subject.as_str()) {
                     return Err(Error::new(ErrorKind::InvalidCredential));
                 }
                 self.profile(who, true).await
@@ -194,20 +181,16 @@ impl Job<'_> {
             }
             Operation::Logout => {
                 let request = Logout::new(required(input.bearer)?);
-                self.ask(provider.logout(&self.call(), request))
-                    .await
-                    .map(|()| Answer::Done)
+                self.ask(provider.logout(&self.call(), request)).await.map(|()| Answer::Done)
             }
             Operation::ForgotPassword => {
                 let request = ForgotPassword::new(payload);
-                self.ask(provider.forgot_password(&self.call(), request))
-                    .await?;
+                self.ask(provider.forgot_password(&self.call(), request)).await?;
                 Ok(Answer::Done)
             }
             Operation::ConfirmForgotPassword => {
                 let request = ConfirmForgotPassword::new(payload);
-                self.ask(provider.confirm_forgot_password(&self.call(), request))
-                    .await?;
+                self.ask(provider.confirm_forgot_password(&self.call(), request)).await?;
                 Ok(Answer::Done)
             }
             Operation::Erase => self.erase(input.bearer, payload).await,
@@ -224,13 +207,11 @@ impl Job<'_> {
 
     /// Waits for the adapter, but no longer than the call may take.
     pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.context.within, answer)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::new(ErrorKind::UpstreamTimeout)
-                    .step("provider")
-                    .context("provider.kind", self.instance.kind()))
-            })
+        tokio::time::timeout(self.context.within, answer).await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::UpstreamTimeout)
+                .step("provider")
+                .context("provider.kind", self.instance.kind()))
+        })
     }
 }
 

@@ -34,11 +34,7 @@ impl Job<'_> {
                 .await?
                 .ok_or_else(|| Error::new(ErrorKind::UnknownUser))?,
         };
-        Ok(Answer::Updated(Box::new(self.view(
-            account,
-            who,
-            Vec::new(),
-        ))))
+        Ok(Answer::Updated(Box::new(self.view(account, who, Vec::new()))))
     }
 
     /// The account of somebody whom the adapter vouched for. One who never called before gets

@@ -77,11 +77,7 @@ impl Projects {
                 projects.by_id.insert(spec.id, Arc::new(project));
             }
         }
-        if problems.is_empty() {
-            Ok(projects)
-        } else {
-            Err(problems)
-        }
+        if problems.is_empty() { Ok(projects) } else { Err(problems) }
     }
 
     pub(crate) fn get(&self, id: ProjectId) -> Option<Arc<Project>> {
@@ -125,13 +121,8 @@ fn build_instances(
                 provider: built,
             })),
             Err(error) => {
-                let text = |key| {
-                    error
-                        .details()
-                        .get(key)
-                        .and_then(|v| v.as_str())
-                        .map(ToOwned::to_owned)
-                };
+                let text =
+                    |key| error.details().get(key).and_then(|v| v.as_str()).map(ToOwned::to_owned);
                 problems.push(BuildProblem {
                     project: number,
                     provider: position,
@@ -202,9 +193,7 @@ pub struct Project {
 
 impl fmt::Debug for Project {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Project")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Project").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -245,13 +234,7 @@ impl Project {
         }
         self.keys
             .get_or_try_init(|| {
-                ProjectKeys::load(
-                    self.id,
-                    &self.signature,
-                    self.key_store.as_ref(),
-                    vault,
-                    entropy,
-                )
+                ProjectKeys::load(self.id, &self.signature, self.key_store.as_ref(), vault, entropy)
             })
             .await
     }
@@ -296,9 +279,7 @@ impl Instance {
     /// # Errors
     /// [`ErrorKind::Unsupported`].
     pub fn offer(&self, operation: Operation) -> Result<&Offer> {
-        self.capabilities
-            .get(operation)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported))
+        self.capabilities.get(operation).ok_or_else(|| Error::new(ErrorKind::Unsupported))
     }
 }
 

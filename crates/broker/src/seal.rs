@@ -69,9 +69,7 @@ pub(crate) struct Vault {
 
 impl Vault {
     pub(crate) fn new(master: &MasterKey, entropy: Arc<dyn Entropy>) -> Self {
-        let key = UnboundKey::new(&AES_256_GCM, master.0.as_slice())
-            .ok()
-            .map(LessSafeKey::new);
+        let key = UnboundKey::new(&AES_256_GCM, master.0.as_slice()).ok().map(LessSafeKey::new);
         Self { key, entropy }
     }
 
@@ -100,20 +98,17 @@ impl Vault {
         }
         let mut text = Zeroizing::new(text.to_vec());
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let length = key
-            .open_in_place(nonce, Aad::from(row.aad()), &mut text)
-            .map_err(|_| failed())?
-            .len();
+        let length =
+            key.open_in_place(nonce, Aad::from(row.aad()), &mut text).map_err(|_| failed())?.len();
         text.truncate(length);
         Ok(text)
     }
 }
 
 fn failed() -> Error {
-    Error::new(ErrorKind::Internal).step("seal").context(
-        "reason",
-        "a sealed value does not open with this master key in this place",
-    )
+    Error::new(ErrorKind::Internal)
+        .step("seal")
+        .context("reason", "a sealed value does not open with this master key in this place")
 }
 
 #[cfg(test)]
@@ -127,11 +122,7 @@ mod tests {
     }
 
     fn row(project: &str) -> Row<'_> {
-        Row {
-            project: ProjectId::parse(project).unwrap(),
-            table: "identity",
-            id: "1",
-        }
+        Row { project: ProjectId::parse(project).unwrap(), table: "identity", id: "1" }
     }
 
     const A: &str = "5d5b0676-ce0f-4058-b2bf-49af49f61cb5";
@@ -144,17 +135,7 @@ mod tests {
         assert!(!sealed.0.windows(6).any(|bytes| bytes == b"canary"));
         assert_eq!(vault.open(&row(A), &sealed).unwrap().as_slice(), b"canary");
         assert!(vault.open(&row(B), &sealed).is_err());
-        assert!(
-            vault
-                .open(
-                    &Row {
-                        table: "session",
-                        ..row(A)
-                    },
-                    &sealed
-                )
-                .is_err()
-        );
+        assert!(vault.open(&Row { table: "session", ..row(A) }, &sealed).is_err());
         assert!(vault.open(&Row { id: "2", ..row(A) }, &sealed).is_err());
     }
 
@@ -174,20 +155,13 @@ mod tests {
             assert!(vault.open(&row(A), &damaged).is_err(), "byte {at}");
         }
         for length in 0..sealed.0.len() {
-            assert!(
-                vault
-                    .open(&row(A), &Sealed(sealed.0[..length].to_vec()))
-                    .is_err()
-            );
+            assert!(vault.open(&row(A), &Sealed(sealed.0[..length].to_vec())).is_err());
         }
     }
 
     #[test]
     fn equal_secrets_do_not_look_alike() {
         let vault = vault(1);
-        assert_ne!(
-            vault.seal(&row(A), b"x").unwrap(),
-            vault.seal(&row(A), b"x").unwrap()
-        );
+        assert_ne!(vault.seal(&row(A), b"x").unwrap(), vault.seal(&row(A), b"x").unwrap());
     }
 }

@@ -20,42 +20,28 @@ impl Job<'_> {
     pub(crate) async fn register(self, payload: Payload) -> Result<Answer> {
         let device_id = self.device_id.unwrap_or_else(|| self.mint_device());
         let request = Register::new(device_id, payload);
-        let who = self
-            .ask(self.instance.provider.register(&self.call(), request))
-            .await?;
+        let who = self.ask(self.instance.provider.register(&self.call(), request)).await?;
         let refuse = who.existing == Existing::Refuse;
         let (done, external_id) = self.admit(&who, Some(device_id)).await?;
         if refuse && !done.created {
             return Err(Error::new(ErrorKind::AlreadyRegistered));
         }
-        Ok(self.session(
-            done.found.account,
-            device_id,
-            external_id,
-            who,
-            Some(done.created),
-        ))
+        Ok(self.session(done.found.account, device_id, external_id, who, Some(done.created)))
     }
 
     /// Signs in somebody who proved who it is.
     pub(crate) async fn login(self, payload: Payload) -> Result<Answer> {
         let request = Login::new(self.device_id, payload);
-        let who = self
-            .ask(self.instance.provider.login(&self.call(), request))
-            .await?;
+        let who = self.ask(self.instance.provider.login(&self.call(), request)).await?;
         self.sign_in(who).await
     }
 
     /// Exchanges a refresh token of the provider's own.
     pub(crate) async fn refresh(self, token: Option<SecretString>) -> Result<Answer> {
-        let device_id = self
-            .device_id
-            .ok_or_else(|| Error::field("deviceId", "is required"))?;
+        let device_id = self.device_id.ok_or_else(|| Error::field("deviceId", "is required"))?;
         let token = token.ok_or_else(|| Error::field("refreshToken", "is required"))?;
         let request = Refresh::new(device_id, token);
-        let who = self
-            .ask(self.instance.provider.refresh(&self.call(), request))
-            .await?;
+        let who = self.ask(self.instance.provider.refresh(&self.call(), request)).await?;
         self.sign_in(who).await
     }
 
@@ -66,33 +52,19 @@ impl Job<'_> {
         payload: Payload,
     ) -> Result<Answer> {
         let request = ChangePassword::new(token, payload);
-        let who = self
-            .ask(
-                self.instance
-                    .provider
-                    .change_password(&self.call(), request),
-            )
-            .await?;
+        let who = self.ask(self.instance.provider.change_password(&self.call(), request)).await?;
         self.sign_in(who).await
     }
 
     async fn sign_in(self, who: Identity) -> Result<Answer> {
         let device_id = self.device_id.unwrap_or_else(|| self.mint_device());
         let key = self.identity_key(&who);
-        if let Some(found) = self
-            .found
-            .as_ref()
-            .filter(|found| found.identity.key == key)
-        {
+        if let Some(found) = self.found.as_ref().filter(|found| found.identity.key == key) {
             // The account was found by what the caller showed; if it has been erased since,
             // the login fails instead of making it anew.
             let device = (self.keys.device_key(device_id), device_id.shown());
             let now = self.broker.now();
-            let account = self
-                .project
-                .accounts
-                .record_login(found.account.id, device, now)
-                .await?;
+            let account = self.project.accounts.record_login(found.account.id, device, now).await?;
             let account = account.ok_or_else(|| Error::new(ErrorKind::InvalidCredential))?;
             let external_id = self.external_id_of(&key);
             return Ok(self.session(account, device_id, external_id, who, None));
@@ -134,10 +106,7 @@ impl Job<'_> {
             existing: who.existing,
             at,
         };
-        Ok((
-            self.project.accounts.find_or_create(new).await?,
-            external_id,
-        ))
+        Ok((self.project.accounts.find_or_create(new).await?, external_id))
     }
 
     fn session(
@@ -173,12 +142,7 @@ impl Job<'_> {
     /// How the identity is named in an answer: as the caller named it, else as it is derived.
     pub(crate) fn external_id_of(&self, key: &IdentityKey) -> ExternalId {
         match &self.external_id {
-            Some(named)
-                if self
-                    .found
-                    .as_ref()
-                    .is_some_and(|found| found.identity.key == *key) =>
-            {
+            Some(named) if self.found.as_ref().is_some_and(|found| found.identity.key == *key) => {
                 named.clone()
             }
             _ => self.keys.external_id(key),

@@ -38,13 +38,7 @@ impl Deps {
         secrets: Arc<dyn Secrets>,
         accounts: Arc<dyn Accounts>,
     ) -> Self {
-        Self {
-            http,
-            clock,
-            entropy,
-            secrets,
-            accounts,
-        }
+        Self { http, clock, entropy, secrets, accounts }
     }
 }
 
@@ -79,13 +73,7 @@ impl KnownIdentity {
     /// Puts the parts together.
     #[must_use]
     pub fn new(user_id: UserId, issuer: Issuer, subject: Subject) -> Self {
-        Self {
-            user_id,
-            issuer,
-            subject,
-            attributes: Attributes::new(),
-            adapter_data: None,
-        }
+        Self { user_id, issuer, subject, attributes: Attributes::new(), adapter_data: None }
     }
 }
 
@@ -111,13 +99,7 @@ impl<'a> Call<'a> {
     /// A call that nothing is known about but its id and its time.
     #[must_use]
     pub const fn new(request_id: RequestId, within: Duration) -> Self {
-        Self {
-            request_id,
-            within,
-            client_ip: None,
-            locale: None,
-            account: None,
-        }
+        Self { request_id, within, client_ip: None, locale: None, account: None }
     }
 
     /// Adds where the user calls from.

@@ -95,11 +95,7 @@ impl Tokens {
     /// An access token alone.
     #[must_use]
     pub fn new(access: SecretString) -> Self {
-        Self {
-            access,
-            id: None,
-            refresh: None,
-        }
+        Self { access, id: None, refresh: None }
     }
 }
 
@@ -266,10 +262,7 @@ mod tests {
 
     #[test]
     fn p05_parts_of_a_digest_cannot_be_shifted() {
-        assert_ne!(
-            Subject::digest(&[b"ab", b"c"]),
-            Subject::digest(&[b"a", b"bc"])
-        );
+        assert_ne!(Subject::digest(&[b"ab", b"c"]), Subject::digest(&[b"a", b"bc"]));
         assert_ne!(Subject::digest(&[b"ab"]), Subject::digest(&[b"ab", b""]));
         let long = [b'x'; 80];
         let longer = [b'x'; 81];

@@ -272,9 +272,7 @@ impl fmt::Debug for InstanceId {
 pub fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && !text.starts_with('.')
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'))
 }
 
 /// Names one request in the answer (`X-Request-Id`), in every log line and upstream.
@@ -304,9 +302,8 @@ impl fmt::Debug for RequestId {
 /// Lower-case hexadecimal text of some bytes.
 #[must_use]
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
-    ];
+    const DIGITS: [char; 16] =
+        ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         for nibble in [byte >> 4, byte & 15] {
@@ -331,15 +328,9 @@ mod tests {
     #[test]
     fn device_ids_of_either_case_are_one_device() {
         let lower = DeviceId::parse("789f64dc-750d-4260-afef-7937062048e3");
-        assert_eq!(
-            lower,
-            DeviceId::parse("789F64DC-750D-4260-AFEF-7937062048E3")
-        );
+        assert_eq!(lower, DeviceId::parse("789F64DC-750D-4260-AFEF-7937062048E3"));
         assert_eq!(None, DeviceId::parse("789f64dc750d4260afef7937062048e3"));
-        assert_eq!(
-            None,
-            DeviceId::parse("urn:uuid:789f64dc-750d-4260-afef-7937062048e3")
-        );
+        assert_eq!(None, DeviceId::parse("urn:uuid:789f64dc-750d-4260-afef-7937062048e3"));
     }
 
     #[test]

@@ -115,21 +115,13 @@ impl Field {
     /// A field that must be given.
     #[must_use]
     pub fn required(name: impl Into<String>, kind: FieldKind) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            required: true,
-        }
+        Self { name: name.into(), kind, required: true }
     }
 
     /// A field that may be left out.
     #[must_use]
     pub fn optional(name: impl Into<String>, kind: FieldKind) -> Self {
-        Self {
-            name: name.into(),
-            kind,
-            required: false,
-        }
+        Self { name: name.into(), kind, required: false }
     }
 }
 
@@ -175,11 +167,7 @@ impl Capabilities {
     ) -> Self {
         self.0.retain(|offer| offer.operation != operation);
         let fields = fields.into_iter().collect();
-        self.0.push(Offer {
-            operation,
-            credential,
-            fields,
-        });
+        self.0.push(Offer { operation, credential, fields });
         self
     }
 

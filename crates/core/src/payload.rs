@@ -34,9 +34,7 @@ impl Payload {
     /// Wraps JSON text that is an object; `None` otherwise.
     #[must_use]
     pub fn from_json(text: &str) -> Option<Self> {
-        serde_json::from_str::<Box<RawValue>>(text)
-            .ok()
-            .and_then(Self::from_raw)
+        serde_json::from_str::<Box<RawValue>>(text).ok().and_then(Self::from_raw)
     }
 
     /// Wraps raw JSON that is an object; `None` otherwise.
@@ -104,24 +102,13 @@ fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> (String, St
     let expected = message
         .split_once(", expected ")
         .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest))
-        .map_or_else(
-            || "has a value that is not accepted".to_owned(),
-            |e| format!("must be {e}"),
-        );
-    let field = if path == "." {
-        "data".to_owned()
-    } else {
-        format!("data.{path}")
-    };
+        .map_or_else(|| "has a value that is not accepted".to_owned(), |e| format!("must be {e}"));
+    let field = if path == "." { "data".to_owned() } else { format!("data.{path}") };
     (field, expected)
 }
 
 fn quoted_after<'a>(message: &'a str, lead: &str) -> Option<&'a str> {
-    message
-        .strip_prefix(lead)?
-        .strip_prefix('`')?
-        .split('`')
-        .next()
+    message.strip_prefix(lead)?.strip_prefix('`')?.split('`').next()
 }
 
 /// The name that a user chose to be shown under: 1 to 128 characters, no control characters.

@@ -38,18 +38,10 @@ impl Registry {
                     .detail("field", path)
                     .detail("reason", error.into_inner().to_string())
             })?;
-            config
-                .build(deps)
-                .map(|provider| Arc::new(provider) as Arc<dyn Provider>)
+            config.build(deps).map(|provider| Arc::new(provider) as Arc<dyn Provider>)
         };
         let schema = || schemars::schema_for!(C).to_value();
-        self.kinds.insert(
-            C::KIND,
-            Kind {
-                build: Box::new(build),
-                schema,
-            },
-        );
+        self.kinds.insert(C::KIND, Kind { build: Box::new(build), schema });
         self
     }
 

@@ -166,17 +166,9 @@ fn node_address(text: &str) -> Option<IpAddr> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let (address, port) = bracketed.split_once(']')?;
         let is_whole = port.is_empty() || port.strip_prefix(':')?.parse::<u16>().is_ok();
-        return if is_whole {
-            address.parse().ok().map(IpAddr::V6)
-        } else {
-            None
-        };
+        return if is_whole { address.parse().ok().map(IpAddr::V6) } else { None };
     }
-    let with_port = || {
-        text.parse::<SocketAddrV4>()
-            .ok()
-            .map(|socket| IpAddr::V4(*socket.ip()))
-    };
+    let with_port = || text.parse::<SocketAddrV4>().ok().map(|socket| IpAddr::V4(*socket.ip()));
     text.parse().ok().or_else(with_port)
 }
 
@@ -193,10 +185,8 @@ mod tests {
 
     /// The client of a request from `peer` behind the proxies of 10.0.0.0/8 and fd00::/8.
     fn client(peer: &str, lines: &[(&str, &str)]) -> String {
-        let trusted: Vec<IpNet> = ["10.0.0.0/8", "fd00::/8"]
-            .iter()
-            .map(|net| net.parse().unwrap())
-            .collect();
+        let trusted: Vec<IpNet> =
+            ["10.0.0.0/8", "fd00::/8"].iter().map(|net| net.parse().unwrap()).collect();
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -229,14 +219,8 @@ mod tests {
         assert_eq!(listed("1.1.1.1,8.8.8.8 , 10.9.9.9"), "8.8.8.8");
         assert_eq!(listed("8.8.8.8:4711, [fd00::1]:80"), "8.8.8.8");
         assert_eq!(listed("2001:db8::1"), "2001:db8::1");
-        assert_eq!(
-            listed(&format!("{}8.8.8.8", "6.6.6.6, ".repeat(500))),
-            "8.8.8.8"
-        );
-        let lines = [
-            ("x-forwarded-for", "8.8.8.8"),
-            ("X-Forwarded-For", "10.0.0.2"),
-        ];
+        assert_eq!(listed(&format!("{}8.8.8.8", "6.6.6.6, ".repeat(500))), "8.8.8.8");
+        let lines = [("x-forwarded-for", "8.8.8.8"), ("X-Forwarded-For", "10.0.0.2")];
         assert_eq!(client(PROXY, &lines), "8.8.8.8");
         assert_eq!(client("fd00::7", &lines[..1]), "8.8.8.8");
     }
@@ -262,24 +246,10 @@ mod tests {
 
     #[test]
     fn b07_what_is_unclear_falls_back_to_the_peer() {
-        for value in [
-            "a",
-            "",
-            "8.8.8.8, a",
-            "8.8.8.8,",
-            "unknown",
-            "1.2.3",
-            "8.8.8.8:99999",
-        ] {
+        for value in ["a", "", "8.8.8.8, a", "8.8.8.8,", "unknown", "1.2.3", "8.8.8.8:99999"] {
             assert_eq!(listed(value), PROXY, "{value:?}");
         }
-        for value in [
-            "8.8.8.8, a, 10.0.0.2",
-            "[::1",
-            "[8.8.8.8]",
-            "8.8.8.8\u{e9}",
-            "10.0.0.2",
-        ] {
+        for value in ["8.8.8.8, a, 10.0.0.2", "[::1", "[8.8.8.8]", "8.8.8.8\u{e9}", "10.0.0.2"] {
             assert_eq!(listed(value), PROXY, "{value:?}");
         }
         for value in [
@@ -319,14 +289,8 @@ mod tests {
 
     #[test]
     fn b07_a_mapped_address_is_the_one_it_maps() {
-        assert_eq!(
-            client("::ffff:9.9.9.9", &[("x-forwarded-for", "1.1.1.1")]),
-            "9.9.9.9"
-        );
-        assert_eq!(
-            client("::ffff:10.0.0.1", &[("x-forwarded-for", "1.1.1.1")]),
-            "1.1.1.1"
-        );
+        assert_eq!(client("::ffff:9.9.9.9", &[("x-forwarded-for", "1.1.1.1")]), "9.9.9.9");
+        assert_eq!(client("::ffff:10.0.0.1", &[("x-forwarded-for", "1.1.1.1")]), "1.1.1.1");
         assert_eq!(listed("8.8.8.8, ::ffff:10.0.0.2"), "8.8.8.8");
         assert_eq!(listed("::ffff:8.8.8.8"), "8.8.8.8");
     }

@@ -31,20 +31,16 @@ pub(crate) async fn serve(
     request: Request<Incoming>,
     connection: ConnInfo,
 ) -> Result<Response, Infallible> {
-    if connection.state.refusal().is_some() {
-        let mut response = StatusCode::BAD_REQUEST.into_response();
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
-        return Ok(response);
-    }
-    let mut response = router.call(request.map(Body::new)).await?;
+    let mut response = match connection.state.refusal() {
+        Some(_) => StatusCode::BAD_REQUEST.into_response(),
+        None => router.call(request.map(Body::new)).await?,
+    };
     let headers = response.headers_mut();
+    if connection.state.must_close() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Ok(response)
 }
 
@@ -62,10 +58,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         Ok(()) => status(StatusCode::OK, r#"{"status":"ready"}"#),
         Err(error) => {
             tracing::warn!(cause = %error, "not ready: the store takes no writes");
-            status(
-                StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"status":"store unavailable"}"#,
-            )
+            status(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"store unavailable"}"#)
         }
     }
 }
@@ -77,19 +70,9 @@ fn status(code: StatusCode, body: &'static str) -> Response {
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     #[expect(clippy::cast_precision_loss, reason = "both counts are small")]
     {
-        shared
-            .metrics
-            .store_queue_depth
-            .set(shared.stores.queue_depth() as f64);
+        shared.metrics.store_queue_depth.set(shared.stores.queue_depth() as f64);
         shared.metrics.in_flight.set(shared.in_flight() as f64);
     }
     let text = shared.metrics.render();
-    (
-        [(
-            header::CONTENT_TYPE,
-            "text/plain; version=0.0.4; charset=utf-8",
-        )],
-        text,
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }

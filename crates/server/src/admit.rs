@@ -36,10 +36,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 
 /// Serves an operation of a provider.
 pub(crate) async fn operate(shared: &Shared, operation: Operation, request: Request) -> Reply {
-    let mut trace = Trace {
-        operation: Some(operation),
-        ..Trace::default()
-    };
+    let mut trace = Trace { operation: Some(operation), ..Trace::default() };
     let result = admitted(shared, operation, request, &mut trace).await;
     Reply { result, trace }
 }
@@ -62,24 +59,12 @@ async fn admitted(
         return Err(Error::new(ErrorKind::MissingCredential));
     }
     let input = input(operation, &envelope, &parts.headers, bearer)?;
-    let answer = perform(
-        shared,
-        &project,
-        &instance,
-        operation,
-        &parts.headers,
-        input,
-    )
-    .await?;
+    let answer = perform(shared, &project, &instance, operation, &parts.headers, input).await?;
     if let Answer::Session(session) = &answer {
         trace.user = Some(session.user_id);
     }
-    let route = Route {
-        operation,
-        kind: instance.kind(),
-        project: project.id(),
-        instance: instance.id(),
-    };
+    let route =
+        Route { operation, kind: instance.kind(), project: project.id(), instance: instance.id() };
     Ok(render(&route, &answer))
 }
 
@@ -97,16 +82,9 @@ async fn perform(
         .and_then(|value| value.to_str().ok())
         .filter(|text| text.len() <= 255)
         .map(ToOwned::to_owned);
-    let context = Context {
-        request_id: scope.id,
-        within: WITHIN,
-        client_ip: Some(scope.client),
-        locale,
-    };
-    shared
-        .broker
-        .perform((project, instance), operation, &context, input)
-        .await
+    let context =
+        Context { request_id: scope.id, within: WITHIN, client_ip: Some(scope.client), locale };
+    shared.broker.perform((project, instance), operation, &context, input).await
 }
 
 /// A project that is known, enabled, and lists the caller's origin.
@@ -129,11 +107,7 @@ pub(crate) fn limit(shared: &Shared, project: ProjectId, operation: Operation) -
     shared
         .live()
         .limiter
-        .check(Bucket {
-            project,
-            operation,
-            net,
-        })
+        .check(Bucket { project, operation, net })
         .map_err(|wait| Error::new(ErrorKind::RateLimited).retry_after(wait))
 }
 
@@ -157,9 +131,7 @@ async fn envelope(parts: &Parts, body: Body) -> Result<Envelope> {
 
 fn has_body(headers: &HeaderMap) -> bool {
     headers.contains_key(header::TRANSFER_ENCODING)
-        || headers
-            .get(header::CONTENT_LENGTH)
-            .is_some_and(|length| length != "0")
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
 fn refuse_body(headers: &HeaderMap) -> Result<()> {
@@ -241,9 +213,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<SecretString>> {
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Ok(None);
     }
-    parse::token(token.trim())
-        .map(Some)
-        .ok_or_else(|| Error::new(ErrorKind::InvalidCredential))
+    parse::token(token.trim()).map(Some).ok_or_else(|| Error::new(ErrorKind::InvalidCredential))
 }
 
 fn input(
@@ -277,16 +247,12 @@ fn external_id(envelope: &Envelope, headers: &HeaderMap) -> Result<Option<Extern
     };
     let header = value.to_str().ok().and_then(ExternalId::parse);
     let (Some(header), None) = (header, values.next()) else {
-        return Err(Error::field(
-            "X-External-Id",
-            "must be 1 to 255 visible ASCII characters",
-        ));
+        return Err(Error::field("X-External-Id", "must be 1 to 255 visible ASCII characters"));
     };
     match named {
-        Some(named) if named != header => Err(Error::field(
-            "externalId",
-            "is given twice with different values",
-        )),
+        Some(named) if named != header => {
+            Err(Error::field("externalId", "is given twice with different values"))
+        }
         _ => Ok(Some(header)),
     }
 }

@@ -73,14 +73,8 @@ pub(crate) fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
 /// Adds what a preflight asks for.
 pub(crate) fn allow_preflight(headers: &mut HeaderMap) {
     let pairs = [
-        (
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            "GET, POST, PUT, DELETE",
-        ),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "authorization, content-type, x-external-id",
-        ),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, DELETE"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, x-external-id"),
         (header::ACCESS_CONTROL_MAX_AGE, "600"),
     ];
     for (name, value) in pairs {

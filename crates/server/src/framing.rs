@@ -61,6 +61,11 @@ impl Refusal {
         }
     }
 
+    /// Whether what came cannot be given to a service as a request.
+    pub(crate) const fn is_no_request(self) -> bool {
+        matches!(self, Self::Malformed | Self::HeadTooLarge)
+    }
+
     /// Whether the answer is 431 instead of 400.
     pub(crate) const fn is_too_large(self) -> bool {
         matches!(self, Self::HeadTooLarge)
@@ -80,10 +85,7 @@ pub(crate) struct ConnState {
 impl ConnState {
     /// The state of a new connection of a listener that drains once the flag is set.
     pub(crate) fn new(draining: Arc<AtomicBool>) -> Self {
-        Self {
-            refusal: OnceLock::new(),
-            draining,
-        }
+        Self { refusal: OnceLock::new(), draining }
     }
 
     /// Why every request of this connection must be refused, if so.
@@ -94,6 +96,12 @@ impl ConnState {
     /// Whether the listener has been told to stop.
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+
+    /// Whether the connection ends with the answer: it is refused, or the listener is stopping
+    /// and the client should not meet a closed connection later.
+    pub(crate) fn must_close(&self) -> bool {
+        self.refusal().is_some() || self.is_draining()
     }
 
     /// Refuses the connection. The first reason stays.
@@ -199,14 +207,7 @@ impl State {
             Self::Fixed(owed) => {
                 let used = at_most(owed, bytes);
                 let owed = owed.saturating_sub(used as u64);
-                Ok((
-                    if owed == 0 {
-                        Self::Idle
-                    } else {
-                        Self::Fixed(owed)
-                    },
-                    used,
-                ))
+                Ok((if owed == 0 { Self::Idle } else { Self::Fixed(owed) }, used))
             }
             Self::Chunked(chunk) => chunk.advance(bytes),
             Self::Refused(refusal) => Err(refusal),
@@ -221,11 +222,7 @@ impl Chunk {
         if let Self::Data(owed) = self {
             let used = at_most(owed, bytes);
             let owed = owed.saturating_sub(used as u64);
-            let next = if owed == 0 {
-                Self::DataCr
-            } else {
-                Self::Data(owed)
-            };
+            let next = if owed == 0 { Self::DataCr } else { Self::Data(owed) };
             return Ok((State::Chunked(next), used));
         }
         let byte = bytes.first().copied().ok_or(Refusal::Chunk)?;
@@ -233,10 +230,7 @@ impl Chunk {
             (Self::Size { size, digits }, b'\r') if digits > 0 => Self::SizeEnd(size),
             (Self::Size { size, digits }, _) if digits < MAX_CHUNK_DIGITS => {
                 let digit = char::from(byte).to_digit(16).ok_or(Refusal::Chunk)?;
-                Self::Size {
-                    size: size * 16 + u64::from(digit),
-                    digits: digits + 1,
-                }
+                Self::Size { size: size * 16 + u64::from(digit), digits: digits + 1 }
             }
             (Self::SizeEnd(0), b'\n') => Self::LastCr,
             (Self::SizeEnd(size), b'\n') => Self::Data(size),
@@ -302,11 +296,7 @@ fn proceed(mut head: Vec<u8>, bytes: &[u8]) -> Step {
 fn has_bare_line_feed(bytes: &[u8]) -> bool {
     let after = bytes.get(1..).unwrap_or_default();
     let feeds = after.iter().filter(|byte| **byte == b'\n').count();
-    let pairs = bytes
-        .iter()
-        .zip(after)
-        .filter(|pair| *pair == (&b'\r', &b'\n'))
-        .count();
+    let pairs = bytes.iter().zip(after).filter(|pair| *pair == (&b'\r', &b'\n')).count();
     feeds != pairs
 }
 
@@ -464,15 +454,8 @@ mod tests {
     fn i13_good_requests_pass() {
         for stream in GOOD {
             let every: Vec<usize> = (0..stream.len()).collect();
-            assert_eq!(
-                observe_split(stream.as_bytes(), &[]),
-                (Ok(()), Phase::Idle),
-                "{stream:?}"
-            );
-            assert_eq!(
-                observe_split(stream.as_bytes(), &every),
-                (Ok(()), Phase::Idle)
-            );
+            assert_eq!(observe_split(stream.as_bytes(), &[]), (Ok(()), Phase::Idle), "{stream:?}");
+            assert_eq!(observe_split(stream.as_bytes(), &every), (Ok(()), Phase::Idle));
         }
     }
 
@@ -486,37 +469,17 @@ mod tests {
 
     #[test]
     fn i13_a_second_or_odd_content_length_is_refused() {
-        for value in [
-            "3\r\nContent-Length: 3",
-            "3\r\ncontent-length: 4",
-            "+3",
-            "-1",
-            "",
-            "3, 3",
-        ] {
-            head_refused(
-                &format!("Host: a\r\nContent-Length: {value}"),
-                Refusal::ContentLength,
-            );
+        for value in ["3\r\nContent-Length: 3", "3\r\ncontent-length: 4", "+3", "-1", "", "3, 3"] {
+            head_refused(&format!("Host: a\r\nContent-Length: {value}"), Refusal::ContentLength);
         }
         for value in ["0x3", "3 3", "18446744073709551616", "18446744073709551615"] {
-            head_refused(
-                &format!("Host: a\r\nContent-Length: {value}"),
-                Refusal::ContentLength,
-            );
+            head_refused(&format!("Host: a\r\nContent-Length: {value}"), Refusal::ContentLength);
         }
     }
 
     #[test]
     fn i13_any_transfer_encoding_but_chunked_is_refused() {
-        for value in [
-            "gzip",
-            "gzip, chunked",
-            "chunked, chunked",
-            "xchunked",
-            "Chunked",
-            "",
-        ] {
+        for value in ["gzip", "gzip, chunked", "chunked, chunked", "xchunked", "Chunked", ""] {
             let headers = format!("Host: a\r\nTransfer-Encoding: {value}");
             head_refused(&headers, Refusal::TransferEncoding);
         }
@@ -531,9 +494,7 @@ mod tests {
         for headers in ["X: y", "Host: a\r\nHost: a", "Host: a\r\nhost: b", "Host:"] {
             head_refused(headers, Refusal::Host);
         }
-        for host in [
-            "a b", "a/b", "u@a", "a:", "a:b", "a:70000", "[::1", "[a]", "::1", "a,b",
-        ] {
+        for host in ["a b", "a/b", "u@a", "a:", "a:b", "a:70000", "[::1", "[a]", "::1", "a,b"] {
             head_refused(&format!("Host: {host}"), Refusal::Host);
         }
         refused("GET / HTTP/1.0\r\n\r\n", Refusal::Host);
@@ -542,10 +503,7 @@ mod tests {
     #[test]
     fn i13_a_bare_line_feed_is_refused() {
         refused("GET / HTTP/1.1\nHost: a\r\n\r\n", Refusal::BareLineFeed);
-        refused(
-            "GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
-            Refusal::BareLineFeed,
-        );
+        refused("GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n", Refusal::BareLineFeed);
         refused("GET / HTTP/1.1\r\nHost: a\r\n\n", Refusal::BareLineFeed);
         refused("GET / HTTP/1.1\nHost: a\n\n", Refusal::BareLineFeed);
     }
@@ -553,21 +511,13 @@ mod tests {
     #[test]
     fn i13_a_target_that_is_no_path_is_refused() {
         for line in ["GET http://a/", "OPTIONS *", "CONNECT a:443", "GET a"] {
-            refused(
-                &format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"),
-                Refusal::Target,
-            );
+            refused(&format!("{line} HTTP/1.1\r\nHost: a\r\n\r\n"), Refusal::Target);
         }
     }
 
     #[test]
     fn i13_what_does_not_parse_is_refused() {
-        for headers in [
-            "Host: a\r\n X: folded",
-            "Host : a",
-            "Host: a\r\nX: y\0",
-            "Host: a\r\nX",
-        ] {
+        for headers in ["Host: a\r\n X: folded", "Host : a", "Host: a\r\nX: y\0", "Host: a\r\nX"] {
             head_refused(headers, Refusal::Malformed);
         }
         head_refused("Host: a\r\nX: y\u{1}z", Refusal::Malformed);
@@ -583,23 +533,14 @@ mod tests {
 
     #[test]
     fn i13_odd_chunks_are_refused() {
-        for chunks in [
-            "3;x=y\r\nabc\r\n",
-            "3 \r\nabc\r\n",
-            "3\nabc\r\n",
-            "\r\n",
-            "-1\r\n",
-            "0x3\r\n",
-        ] {
+        for chunks in
+            ["3;x=y\r\nabc\r\n", "3 \r\nabc\r\n", "3\nabc\r\n", "\r\n", "-1\r\n", "0x3\r\n"]
+        {
             chunks_refused(chunks);
         }
-        for chunks in [
-            "000000003\r\nabc",
-            "3\r\nabcd",
-            "3\r\nabc\n",
-            "0\r\nX: y\r\n\r\n",
-            "0\r\n\n",
-        ] {
+        for chunks in
+            ["000000003\r\nabc", "3\r\nabcd", "3\r\nabc\n", "0\r\nX: y\r\n\r\n", "0\r\n\n"]
+        {
             chunks_refused(chunks);
         }
     }
@@ -607,10 +548,7 @@ mod tests {
     #[test]
     fn i13_a_bad_request_behind_a_good_one_is_refused() {
         for good in GOOD {
-            refused(
-                &format!("{good}GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"),
-                Refusal::Target,
-            );
+            refused(&format!("{good}GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), Refusal::Target);
         }
     }
 
@@ -631,11 +569,8 @@ mod tests {
     fn every_request_begins_a_new_phase() {
         let mut framing = Framing::default();
         let mut turns = vec![framing.turns()];
-        for bytes in [
-            "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
-            "GE",
-            "T / HTTP/1.1\r\nHost: a\r\n\r\n",
-        ] {
+        for bytes in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GE", "T / HTTP/1.1\r\nHost: a\r\n\r\n"]
+        {
             framing.observe(bytes.as_bytes()).unwrap();
             turns.push(framing.turns());
         }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -22,7 +23,7 @@ use vestibule_core::{Error, ErrorKind, Operation, RequestId};
 use crate::address::client_address;
 use crate::admit::badly_framed;
 use crate::cors;
-use crate::listener::ConnInfo;
+use crate::listener::{ConnInfo, Farewell};
 use crate::metrics::{NO_KIND, Outcome};
 use crate::reply::{Reply, Trace};
 use crate::scope::{CURRENT, Scope};
@@ -44,23 +45,16 @@ pub(crate) async fn serve(
     let peer = connection.peer.ip();
     let client = client_address(peer, &parts.headers, &live.settings.trusted_proxies);
     let id = RequestId::new(shared.broker.random_uuid());
-    let scope = Scope {
-        id,
-        client,
-        connection: Arc::clone(&connection.state),
-    };
+    let scope = Scope { id, client, connection: Arc::clone(&connection.state) };
     let origin = cors::origin(&parts.headers).cloned();
     let request = Request::from_parts(parts, Body::new(body));
 
     CURRENT
         .scope(scope, async {
             let mut response = answer(&shared, &live, router, request, &connection).await;
-            let trace = response
-                .extensions_mut()
-                .remove::<Trace>()
-                .unwrap_or_default();
+            let trace = response.extensions_mut().remove::<Trace>().unwrap_or_default();
             finish(&shared, &live, &mut response, id, origin, &trace);
-            if connection.state.refusal().is_some() {
+            if connection.state.must_close() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(header::CONNECTION, close);
             }
@@ -102,6 +96,39 @@ async fn answer(
     }
 }
 
+/// The bytes of an answer to what no service can be asked: the same form, counted the same way.
+pub(crate) fn farewell(shared: &Shared, why: Farewell) -> Bytes {
+    let error = match why {
+        Farewell::Overloaded => Error::new(ErrorKind::Overloaded),
+        Farewell::Refused(refusal) if refusal.is_too_large() => Error::new(ErrorKind::HeadTooLarge),
+        Farewell::Refused(_) => badly_framed(),
+    };
+    let id = RequestId::new(shared.broker.random_uuid());
+    let failure = vestibule_wire::failure(&error, id);
+    let status = StatusCode::from_u16(failure.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = Response::new(Body::empty());
+    finish(shared, &shared.live(), &mut response, id, None, &Trace::default());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CONTENT_LENGTH, failure.body.len().into());
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    if let Some(seconds) = failure.retry_after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    let trace = Trace { error: Some(Arc::new(error)), ..Trace::default() };
+    account(shared, &trace, status, Instant::now());
+    let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in headers.iter() {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&failure.body);
+    bytes.into()
+}
+
 fn preflight(shared: &Shared, live: &Live, request: &Request<Body>) -> Response {
     let (headers, query) = (request.headers(), request.uri().query());
     if !cors::preflight_allowed(shared, headers, query, &live.settings.public_url) {
@@ -110,10 +137,7 @@ fn preflight(shared: &Shared, live: &Live, request: &Request<Body>) -> Response 
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     cors::allow_preflight(response.headers_mut());
-    response.extensions_mut().insert(Trace {
-        origin_allowed: true,
-        ..Trace::default()
-    });
+    response.extensions_mut().insert(Trace { origin_allowed: true, ..Trace::default() });
     response
 }
 
@@ -124,18 +148,12 @@ const SERVER_TIME: HeaderName = HeaderName::from_static("server-time");
 /// keeps its own.
 const FIXED: [(HeaderName, HeaderValue); 6] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),
     ),
-    (
-        header::REFERRER_POLICY,
-        HeaderValue::from_static("no-referrer"),
-    ),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
         HeaderValue::from_static("same-origin"),
@@ -175,10 +193,7 @@ fn share(
     trace: &Trace,
 ) {
     let unknown = trace.project.is_none()
-        && trace
-            .error
-            .as_ref()
-            .is_none_or(|e| e.kind() != ErrorKind::OriginNotAllowed);
+        && trace.error.as_ref().is_none_or(|e| e.kind() != ErrorKind::OriginNotAllowed);
     let allowed = trace.origin_allowed
         || (unknown && cors::any_allows(shared, &origin, &live.settings.public_url));
     if allowed {
@@ -193,9 +208,7 @@ fn account(shared: &Shared, trace: &Trace, status: StatusCode, started: Instant)
         Some(ErrorKind::Overloaded) => Outcome::Shed,
         _ => Outcome::of_status(status.as_u16()),
     };
-    let kind = shared
-        .metrics
-        .kind(trace.kind.as_deref().unwrap_or(NO_KIND));
+    let kind = shared.metrics.kind(trace.kind.as_deref().unwrap_or(NO_KIND));
     kind.record(trace.operation, outcome, took.as_secs_f64());
     log(trace, status, took, error);
 }
@@ -239,9 +252,6 @@ fn is_expected(kind: ErrorKind) -> bool {
 /// Operations whose every result is written down.
 fn is_audited(operation: Option<Operation>) -> bool {
     operation.is_some_and(|operation| {
-        !matches!(
-            operation,
-            Operation::Profile | Operation::Check | Operation::Vouch
-        )
+        !matches!(operation, Operation::Profile | Operation::Check | Operation::Vouch)
     })
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::framing::{ConnState, Framing, Phase};
+use crate::framing::{ConnState, Framing, Phase, Refusal};
 
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,17 @@ pub(crate) struct GuardedIo<T> {
 }
 
 impl<T> GuardedIo<T> {
+    /// Whether what is written is thrown away: hyper answers what it cannot parse with an empty
+    /// body, and the listener says it better once the connection has ended.
+    fn is_muted(&self) -> bool {
+        self.state.refusal().is_some_and(Refusal::is_no_request)
+    }
+
+    /// The stream, with its deadlines gone.
+    pub(crate) fn into_inner(self) -> T {
+        self.io
+    }
+
     /// Wraps a fresh stream and reports to `state`.
     pub(crate) fn new(io: T, state: Arc<ConnState>, deadlines: Deadlines) -> Self {
         Self {
@@ -99,16 +110,13 @@ impl<T> GuardedIo<T> {
             return outcome;
         }
         let since = *self.write_since.get_or_insert_with(Instant::now);
-        self.wait_until(since + self.deadlines.write, cx)
-            .map(|late| late.map(|()| 0))
+        self.wait_until(since + self.deadlines.write, cx).map(|late| late.map(|()| 0))
     }
 
     /// Pending until the deadline, an error from then on. Reading and writing share the timer: it
     /// is armed for the earlier of the two, and whoever is polled after it fired arms it anew.
     fn wait_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let timer = self
-            .timer
-            .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         if deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
         }
@@ -148,6 +156,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.is_muted() {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let outcome = Pin::new(&mut this.io).poll_write(cx, bytes);
         this.wait_to_write(outcome, cx)
     }
@@ -158,6 +169,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.is_muted() {
+            return Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()));
+        }
         let outcome = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
         this.wait_to_write(outcome, cx)
     }
@@ -192,11 +206,7 @@ mod tests {
     fn pair() -> (DuplexStream, GuardedIo<DuplexStream>, Arc<ConnState>) {
         let (client, server) = duplex(64);
         let state = Arc::new(ConnState::default());
-        (
-            client,
-            GuardedIo::new(server, Arc::clone(&state), Deadlines::default()),
-            state,
-        )
+        (client, GuardedIo::new(server, Arc::clone(&state), Deadlines::default()), state)
     }
 
     /// Reads until the connection is given up, and tells after how many seconds that was.
@@ -228,11 +238,7 @@ mod tests {
         let (mut client, mut io, _) = pair();
         assert_eq!(seconds_until_late(&mut io).await, 60);
         client.write_all(GET).await.unwrap();
-        assert_eq!(
-            seconds_until_late(&mut io).await,
-            60,
-            "a request restarts the clock"
-        );
+        assert_eq!(seconds_until_late(&mut io).await, 60, "a request restarts the clock");
     }
 
     #[tokio::test(start_paused = true)]
@@ -259,10 +265,7 @@ mod tests {
         let (_client, mut io, _) = pair();
         let started = Instant::now();
         let error = io.write_all(&[0; 1000]).await.unwrap_err();
-        assert_eq!(
-            (error.kind(), started.elapsed().as_secs()),
-            (io::ErrorKind::TimedOut, 30)
-        );
+        assert_eq!((error.kind(), started.elapsed().as_secs()), (io::ErrorKind::TimedOut, 30));
     }
 
     #[tokio::test(start_paused = true)]
@@ -284,15 +287,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn i13_a_refusal_reaches_the_state_with_the_read() {
         let (mut client, mut io, state) = pair();
-        client
-            .write_all(b"GET / HTTP/1.1\nHost: a\n\n")
-            .await
-            .unwrap();
+        client.write_all(b"GET / HTTP/1.1\nHost: a\n\n").await.unwrap();
         let mut buffer = [0; 64];
-        assert!(
-            io.read(&mut buffer).await.unwrap() > 0,
-            "the bytes are not held back"
-        );
+        assert!(io.read(&mut buffer).await.unwrap() > 0, "the bytes are not held back");
         assert_eq!(state.refusal(), Some(Refusal::BareLineFeed));
     }
 }

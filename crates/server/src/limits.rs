@@ -33,9 +33,7 @@ impl Rate {
     ///
     /// The text is not a rate; the message says what one looks like.
     pub fn parse(text: &str) -> Result<Self, RateError> {
-        let error = || RateError {
-            text: text.to_owned(),
-        };
+        let error = || RateError { text: text.to_owned() };
         let (count, unit) = text.split_once('/').ok_or_else(error)?;
         let seconds = match unit.trim() {
             "s" | "sec" => 1,
@@ -44,10 +42,7 @@ impl Rate {
             _ => return Err(error()),
         };
         let count = count.trim().parse().map_err(|_| error())?;
-        Ok(Self {
-            count,
-            per: Duration::from_secs(seconds),
-        })
+        Ok(Self { count, per: Duration::from_secs(seconds) })
     }
 
     const fn per_minute(count: u32) -> Self {
@@ -55,10 +50,7 @@ impl Rate {
             Some(count) => count,
             None => NonZeroU32::MIN,
         };
-        Self {
-            count,
-            per: Duration::from_secs(60),
-        }
+        Self { count, per: Duration::from_secs(60) }
     }
 
     fn quota(self) -> Option<Quota> {
@@ -162,10 +154,8 @@ impl Limiter {
     fn with_capacity(limits: Limits, capacity: u64) -> Self {
         // A bucket that is forgotten for being idle was full, so forgetting it gives nobody more
         // than they had.
-        let buckets = Cache::builder()
-            .max_capacity(capacity)
-            .time_to_idle(limits.longest_period())
-            .build();
+        let buckets =
+            Cache::builder().max_capacity(capacity).time_to_idle(limits.longest_period()).build();
         Self { limits, buckets }
     }
 
@@ -181,14 +171,11 @@ impl Limiter {
         };
         // Only the first call of a bucket pays for the entry and its key on the heap.
         let limiter = self.buckets.get(&bucket).unwrap_or_else(|| {
-            self.buckets
-                .get_with(bucket, || Arc::new(RateLimiter::direct(quota)))
+            self.buckets.get_with(bucket, || Arc::new(RateLimiter::direct(quota)))
         });
         limiter.check().map_err(|until| {
             let wait = until.wait_time_from(limiter.clock().now());
-            u32::try_from(wait.as_millis().div_ceil(1000))
-                .unwrap_or(u32::MAX)
-                .max(1)
+            u32::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
         })
     }
 }
@@ -216,12 +203,7 @@ mod tests {
     /// Three calls an hour, so that none comes back while a test runs.
     fn three() -> Limits {
         let rate = Some(Rate::parse("3/h").unwrap());
-        Limits {
-            register: rate,
-            login: rate,
-            password: rate,
-            read: rate,
-        }
+        Limits { register: rate, login: rate, password: rate, read: rate }
     }
 
     #[test]
@@ -234,9 +216,7 @@ mod tests {
         assert_eq!(Rate::parse(" 5 / s "), Ok(rate(5, 1)));
         assert_eq!(Rate::parse("5/sec"), Ok(rate(5, 1)));
         assert_eq!(Rate::parse("1/h"), Rate::parse("1/hour"));
-        for text in [
-            "", "60", "0/min", "-1/min", "60/m", "60/day", "x/min", "60/min/s", "1.5/s",
-        ] {
+        for text in ["", "60", "0/min", "-1/min", "60/m", "60/day", "x/min", "60/min/s", "1.5/s"] {
             let message = Rate::parse(text).unwrap_err().to_string();
             assert!(message.contains(&format!("`{text}`")) && message.contains("60/min"));
         }
@@ -265,20 +245,14 @@ mod tests {
     #[test]
     fn the_wait_is_never_zero() {
         let rate = Some(Rate::parse("1/s").unwrap());
-        let limiter = Limiter::new(Limits {
-            read: rate,
-            ..three()
-        });
+        let limiter = Limiter::new(Limits { read: rate, ..three() });
         let one = bucket(1, Operation::Profile, 1);
         assert_eq!((limiter.check(one), limiter.check(one)), (Ok(()), Err(1)));
     }
 
     #[test]
     fn a_limit_can_be_switched_off() {
-        let limiter = Limiter::new(Limits {
-            read: None,
-            ..three()
-        });
+        let limiter = Limiter::new(Limits { read: None, ..three() });
         for _ in 0..100 {
             assert_eq!(limiter.check(bucket(1, Operation::Check, 1)), Ok(()));
         }
@@ -299,11 +273,7 @@ mod tests {
             (Operation::Check, 1200),
             (Operation::Profile, 1200),
         ] {
-            assert_eq!(
-                limits.rate_of(operation).unwrap().count.get(),
-                count,
-                "{operation}"
-            );
+            assert_eq!(limits.rate_of(operation).unwrap().count.get(), count, "{operation}");
         }
     }
 
@@ -316,10 +286,7 @@ mod tests {
         }
         for address in 1..5000 {
             assert_eq!(limiter.check(bucket(1, Operation::Login, address)), Ok(()));
-            assert!(
-                limiter.check(hot).is_err(),
-                "forgotten after {address} others"
-            );
+            assert!(limiter.check(hot).is_err(), "forgotten after {address} others");
         }
         limiter.buckets.run_pending_tasks();
         assert!(limiter.buckets.entry_count() <= 100);

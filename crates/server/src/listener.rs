@@ -2,16 +2,15 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::metrics::{Counter, Gauge};
 use bytes::Bytes;
-use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
@@ -24,7 +23,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::framing::{ConnState, HEAD_LIMIT};
+use crate::framing::{ConnState, HEAD_LIMIT, Refusal};
 use crate::guarded_io::{Deadlines, GuardedIo};
 
 /// How much of a connection is read ahead. hyper answers 431 to a head that does not fit.
@@ -37,6 +36,9 @@ const LINGER: Duration = Duration::from_millis(250);
 /// How long a connection that was turned away may take to read why.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How much of what a peer still sends is read after the last answer.
+const MAX_DISCARDED: usize = 8 * 1024 * 1024;
+
 /// How many connections are told why they are turned away. Beyond it they are only closed.
 const MAX_FAREWELLS: usize = 64;
 
@@ -44,14 +46,14 @@ const MAX_FAREWELLS: usize = 64;
 const MAX_WAITING: usize = 4096;
 
 /// What a listener needs besides its socket and its service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct ListenOptions {
     /// The name in logs.
     pub(crate) name: &'static str,
     /// Connections above this number are answered 503 and closed.
     pub(crate) max_connections: usize,
-    /// The JSON body of that answer.
-    pub(crate) overload_body: Bytes,
+    /// Makes the answers that no service gives.
+    pub(crate) farewell: Arc<dyn Fn(Farewell) -> Bytes + Send + Sync>,
     /// How long peers may take.
     pub(crate) deadlines: Deadlines,
     /// How long connections may take to finish after the stop signal.
@@ -60,6 +62,15 @@ pub(crate) struct ListenOptions {
     pub(crate) connections: Gauge,
     /// Counts the connections that were turned away.
     pub(crate) refused: Counter,
+}
+
+/// Why a connection is answered without a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Farewell {
+    /// Too many connections are open.
+    Overloaded,
+    /// What came is no request, so there is nothing that a service could be asked.
+    Refused(Refusal),
 }
 
 /// Who sent a request, and what the framing guard thinks of the connection.
@@ -92,8 +103,8 @@ pub(crate) async fn accept_loop<S, F, B>(
     mut stop: watch::Receiver<bool>,
 ) -> Drained
 where
-    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + Unpin + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + Unpin + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -131,7 +142,6 @@ struct Door<S> {
     service: S,
     http: http1::Builder,
     options: ListenOptions,
-    overload: Bytes,
     draining: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
     connections: JoinSet<()>,
@@ -141,8 +151,8 @@ struct Door<S> {
 
 impl<S, F, B> Door<S>
 where
-    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + 'static,
-    F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
+    S: Fn(Request<Incoming>, ConnInfo) -> F + Clone + Send + Unpin + 'static,
+    F: Future<Output = Result<Response<B>, Infallible>> + Send + Unpin + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
@@ -151,7 +161,6 @@ where
         Self {
             service,
             http: http_builder(),
-            overload: overload_answer(&options.overload_body),
             options,
             draining: Arc::default(),
             closing: watch::Sender::new(false),
@@ -175,29 +184,36 @@ where
         let _ = stream.set_nodelay(true);
         let state = Arc::new(ConnState::new(Arc::clone(&self.draining)));
         let io = GuardedIo::new(stream, Arc::clone(&state), self.options.deadlines);
+        let (seen, farewell) = (Arc::clone(&state), Arc::clone(&self.options.farewell));
         let (service, info) = (self.service.clone(), ConnInfo { peer, state });
-        let service = service_fn(move |request: Request<Incoming>| {
-            finish(service(request, info.clone()), Arc::clone(&info.state))
-        });
-        let connection = self.http.serve_connection(TokioIo::new(io), service);
+        let service = service_fn(move |request: Request<Incoming>| service(request, info.clone()));
+        let mut connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut closing = self.closing.subscribe();
         let open = Open::new(self.options.connections.clone());
         self.connections.spawn(async move {
             let _open = open;
-            let mut connection = pin!(connection);
             // The connection comes first: a request that has arrived is read before the signal
             // to close is obeyed.
             let ended = tokio::select! {
                 biased;
-                ended = connection.as_mut() => ended,
+                ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => ended,
                 () = signalled(&mut closing) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+                    Pin::new(&mut connection).graceful_shutdown();
+                    poll_fn(|cx| connection.poll_without_shutdown(cx)).await
                 }
             };
-            if let Err(error) = ended {
+            if let Err(error) = &ended {
                 tracing::debug!(listener = name, error = %error, "a connection ended early");
             }
+            let stream = connection.into_parts().io.into_inner().into_inner();
+            let last = match seen.refusal() {
+                Some(refusal) if refusal.is_no_request() => Some(Farewell::Refused(refusal)),
+                // Whoever let the time run out is not waiting for an answer.
+                _ if ended.is_err_and(|error| timed_out(&error)) => return,
+                _ => None,
+            };
+            let last = last.map(|why| farewell(why)).unwrap_or_default();
+            let _ = timeout(FAREWELL, say_and_close(stream, last)).await;
         });
     }
 
@@ -206,7 +222,7 @@ where
         self.options.refused.increment(1);
         while self.farewells.try_join_next().is_some() {}
         if self.farewells.len() < MAX_FAREWELLS {
-            let answer = self.overload.clone();
+            let answer = (self.options.farewell)(Farewell::Overloaded);
             self.farewells.spawn(async move {
                 // A peer that does not wait for the answer has chosen not to have it.
                 let _ = timeout(FAREWELL, say_and_close(stream, answer)).await;
@@ -221,8 +237,7 @@ where
         // hyper closes a connection on which it has seen no byte. Give it the time to look.
         self.wait_for_connections(LINGER).await;
         self.closing.send_replace(true);
-        self.wait_for_connections(self.options.grace.saturating_sub(started.elapsed()))
-            .await;
+        self.wait_for_connections(self.options.grace.saturating_sub(started.elapsed())).await;
         self.drained.aborted = self.connections.len();
         self.connections.shutdown().await;
         self.farewells.shutdown().await;
@@ -269,51 +284,46 @@ where
     }
 }
 
-/// Finishes one answer. While the listener drains, every answer tells the client not to reuse the
-/// connection, so that the client does not meet a closed one later.
-async fn finish<F, B>(answer: F, state: Arc<ConnState>) -> Result<Response<B>, Infallible>
-where
-    F: Future<Output = Result<Response<B>, Infallible>>,
-{
-    let mut response = answer.await?;
-    if state.is_draining() {
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
-}
-
 /// The limit on the number of headers stays at hyper's default of 100, because setting it moves
 /// the headers of every request to the heap. The transport keeps the time, so hyper needs none.
 fn http_builder() -> http1::Builder {
     let mut http = http1::Builder::new();
     http.keep_alive(true)
         .half_close(false)
-        .pipeline_flush(true)
+        // Off: it leaves an answer unwritten while the next request waits in the buffer, and the
+        // connection may end there.
+        .pipeline_flush(false)
         .max_buf_size(READ_BUFFER)
         .max_header_size(HEAD_LIMIT)
         .header_read_timeout(None::<Duration>);
     http
 }
 
-fn overload_answer(body: &Bytes) -> Bytes {
-    let head = format!(
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nRetry-After: 1\r\nCache-Control: no-store\r\n\
-         Connection: close\r\n\r\n",
-        body.len()
-    );
-    [head.as_bytes(), body.as_ref()].concat().into()
-}
-
 async fn say_and_close(mut stream: TcpStream, answer: Bytes) -> io::Result<()> {
     stream.write_all(&answer).await?;
+    close(stream).await
+}
+
+/// Ends a connection so that the peer can still read the answer: closing a socket with unread
+/// bytes resets it, and a reset may overtake the answer. So the rest of what the peer sends is
+/// read and thrown away, up to a bound.
+async fn close(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await?;
-    // Closing a socket with unread bytes resets it, and the peer may lose the answer.
-    let mut sink = [0; 1024];
-    while stream.read(&mut sink).await? > 0 {}
+    let mut sink = vec![0; 16 * 1024];
+    let mut left = MAX_DISCARDED;
+    while left > 0 {
+        match stream.read(&mut sink).await? {
+            0 => break,
+            length => left = left.saturating_sub(length),
+        }
+    }
     Ok(())
+}
+
+/// Whether a connection ended because its peer was too slow.
+fn timed_out(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    cause.is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 async fn signalled(signal: &mut watch::Receiver<bool>) {
@@ -366,10 +376,7 @@ impl Trouble {
             return Duration::ZERO;
         }
         self.pause = (self.pause * 2).clamp(Self::SHORTEST, Self::LONGEST);
-        if self
-            .logged
-            .is_none_or(|at| at.elapsed() >= Self::BETWEEN_LOGS)
-        {
+        if self.logged.is_none_or(|at| at.elapsed() >= Self::BETWEEN_LOGS) {
             self.logged = Some(Instant::now());
             tracing::error!(listener = name, error = %error, "cannot accept connections");
         }
@@ -413,7 +420,7 @@ mod tests {
         ListenOptions {
             name: "test",
             max_connections,
-            overload_body: Bytes::from_static(b"{}"),
+            farewell: std::sync::Arc::new(|why| Bytes::from(format!("{why:?}"))),
             deadlines: Deadlines::default(),
             grace: Duration::from_secs(5),
             connections: Gauge::noop(),
@@ -421,15 +428,19 @@ mod tests {
         }
     }
 
-    async fn serve(
+    fn serve(
         _request: Request<Incoming>,
         info: ConnInfo,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> std::future::Ready<Result<Response<Full<Bytes>>, Infallible>> {
         let mut response = Response::new(Full::new(Bytes::from_static(b"ok")));
         if info.state.refusal().is_some() {
             *response.status_mut() = StatusCode::BAD_REQUEST;
         }
-        Ok(response)
+        if info.state.must_close() {
+            let close = http::HeaderValue::from_static("close");
+            response.headers_mut().insert(http::header::CONNECTION, close);
+        }
+        std::future::ready(Ok(response))
     }
 
     async fn bind() -> (TcpListener, SocketAddr) {
@@ -471,26 +482,18 @@ mod tests {
         };
         let (drained, ()) =
             tokio::join!(accept_loop(listener, serve, options(10), stopped), client);
-        assert_eq!(
-            drained,
-            Drained {
-                served: 2,
-                turned_away: 0,
-                aborted: 0
-            }
-        );
+        assert_eq!(drained, Drained { served: 2, turned_away: 0, aborted: 0 });
     }
 
     #[tokio::test]
-    async fn o03_above_the_cap_a_connection_is_answered_503() {
+    async fn o03_above_the_cap_a_connection_is_told_so() {
         let (listener, address) = bind().await;
         let (stop, stopped) = watch::channel(false);
         let client = async {
             let mut first = send(address, GET).await;
             assert!(read_some(&mut first).await.starts_with("HTTP/1.1 200 "));
             let answer = read_to_close(send(address, GET).await).await;
-            assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
-            assert!(answer.contains("Retry-After: 1\r\n") && answer.ends_with("\r\n\r\n{}"));
+            assert_eq!(answer, "Overloaded");
             drop(first);
             loop {
                 let answer = read_to_close(send(address, CLOSE).await).await;
@@ -511,23 +514,13 @@ mod tests {
         let (_stop, stopped) = watch::channel(true);
         let (first, second) = (send(address, GET).await, send(address, GET).await);
         let drained = accept_loop(listener, serve, options(10), stopped).await;
-        assert_eq!(
-            drained,
-            Drained {
-                served: 2,
-                turned_away: 0,
-                aborted: 0
-            }
-        );
+        assert_eq!(drained, Drained { served: 2, turned_away: 0, aborted: 0 });
         for stream in [first, second] {
             let answer = read_to_close(stream).await;
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
             assert!(answer.contains("connection: close\r\n"), "{answer}");
         }
-        assert!(
-            TcpStream::connect(address).await.is_err(),
-            "the listener is closed"
-        );
+        assert!(TcpStream::connect(address).await.is_err(), "the listener is closed");
     }
 
     #[test]

@@ -116,11 +116,7 @@ impl Metrics {
     ///
     /// The exporter does not accept the buckets.
     pub(crate) fn new() -> Result<Self, BuildError> {
-        let recorder = Arc::new(
-            PrometheusBuilder::new()
-                .set_buckets(BUCKETS)?
-                .build_recorder(),
-        );
+        let recorder = Arc::new(PrometheusBuilder::new().set_buckets(BUCKETS)?.build_recorder());
         describe(&recorder);
         let gauge = |name| recorder.register_gauge(&Key::from_static_name(name), &METADATA);
         let counter = |name| recorder.register_counter(&Key::from_static_name(name), &METADATA);
@@ -142,11 +138,7 @@ impl Metrics {
         if let Some(known) = kinds.get(name) {
             return Arc::clone(known);
         }
-        let name = if kinds.len() < MAX_KINDS {
-            name
-        } else {
-            "other"
-        };
+        let name = if kinds.len() < MAX_KINDS { name } else { "other" };
         drop(kinds);
         let mut kinds = self.kinds.write().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(KindMetrics::new(name, Arc::clone(&self.recorder)));
@@ -174,9 +166,7 @@ pub(crate) struct KindMetrics {
 
 impl fmt::Debug for KindMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KindMetrics")
-            .field("name", &self.name)
-            .finish_non_exhaustive()
+        f.debug_struct("KindMetrics").field("name", &self.name).finish_non_exhaustive()
     }
 }
 
@@ -188,14 +178,8 @@ struct OperationMetrics {
 impl KindMetrics {
     fn new(name: &str, recorder: Arc<PrometheusRecorder>) -> Self {
         // One place more than there are operations: for requests that are none of them.
-        let operations = (0..=Operation::ALL.len())
-            .map(|_| OnceLock::new())
-            .collect();
-        Self {
-            name: name.to_owned(),
-            recorder,
-            operations,
-        }
+        let operations = (0..=Operation::ALL.len()).map(|_| OnceLock::new()).collect();
+        Self { name: name.to_owned(), recorder, operations }
     }
 
     /// Counts an answered request. The series of an operation appear with its first request.
@@ -221,8 +205,7 @@ impl KindMetrics {
         let outcomes = Outcome::ALL.map(|outcome| {
             let mut labels = labels.clone();
             labels.push(Label::new("outcome", outcome.as_str()));
-            self.recorder
-                .register_counter(&Key::from_parts(REQUESTS, labels), &METADATA)
+            self.recorder.register_counter(&Key::from_parts(REQUESTS, labels), &METADATA)
         });
         OperationMetrics {
             duration: self.recorder.register_histogram(&duration, &METADATA),
@@ -233,18 +216,9 @@ impl KindMetrics {
 
 fn describe(recorder: &PrometheusRecorder) {
     for (name, text) in [
-        (
-            REQUESTS,
-            "Requests answered, by operation, adapter kind and outcome.",
-        ),
-        (
-            CONNECTIONS_REFUSED,
-            "Connections turned away because too many were open.",
-        ),
-        (
-            SHED,
-            "Requests turned away because too many were being answered.",
-        ),
+        (REQUESTS, "Requests answered, by operation, adapter kind and outcome."),
+        (CONNECTIONS_REFUSED, "Connections turned away because too many were open."),
+        (SHED, "Requests turned away because too many were being answered."),
     ] {
         recorder.describe_counter(name.into(), Some(Unit::Count), text.into());
     }
@@ -273,9 +247,7 @@ mod tests {
         let kind = metrics.kind("anonymous");
         kind.record(Some(Operation::Register), Outcome::Ok, 0.002);
         kind.record(Some(Operation::Register), Outcome::Refused, 0.2);
-        metrics
-            .kind(NO_KIND)
-            .record(Some(Operation::Erase), Outcome::ClientError, 0.0);
+        metrics.kind(NO_KIND).record(Some(Operation::Erase), Outcome::ClientError, 0.0);
         metrics.upkeep();
         let text = metrics.render();
         let register = "operation=\"register\",kind=\"anonymous\"";
@@ -306,10 +278,7 @@ mod tests {
         }
         let text = metrics.render();
         for operation in Operation::ALL {
-            assert!(
-                text.contains(&format!("operation=\"{operation}\"")),
-                "{operation}"
-            );
+            assert!(text.contains(&format!("operation=\"{operation}\"")), "{operation}");
         }
     }
 

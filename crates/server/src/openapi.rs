@@ -27,15 +27,9 @@ pub fn document() -> String {
         .build();
     let components = api.components.get_or_insert_default();
     let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-    components
-        .security_schemes
-        .insert("bearer".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
-    components
-        .schemas
-        .insert("Failure".to_owned(), Failure::schema());
-    components
-        .schemas
-        .insert("FailureDetail".to_owned(), FailureDetail::schema());
+    components.security_schemes.insert("bearer".to_owned(), RefOr::T(SecurityScheme::Http(bearer)));
+    components.schemas.insert("Failure".to_owned(), Failure::schema());
+    components.schemas.insert("FailureDetail".to_owned(), FailureDetail::schema());
     let mut text = api.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
@@ -49,10 +43,7 @@ pub(crate) struct Body {
     #[schema(example = "5d5b0676-ce0f-4058-b2bf-49af49f61cb5")]
     project_id: Uuid,
     /// The strategy under which the project configured the provider.
-    #[schema(
-        example = "simplified",
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
-    )]
+    #[schema(example = "simplified", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     strategy: String,
     /// The provider's name.
     #[schema(example = "anonymous", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
@@ -79,10 +70,7 @@ pub(crate) struct TokenBody {
     #[schema(example = "email", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     strategy: String,
     /// The provider's name.
-    #[schema(
-        example = "awsCognito",
-        pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$"
-    )]
+    #[schema(example = "awsCognito", pattern = "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}$")]
     provider: String,
     /// The install that calls.
     device_id: Uuid,
@@ -339,19 +327,10 @@ pub(crate) struct Failures;
 impl IntoResponses for Failures {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         const TEXTS: [(&str, &str); 15] = [
-            (
-                "400",
-                "The request is malformed, or a field is missing or invalid",
-            ),
+            ("400", "The request is malformed, or a field is missing or invalid"),
             ("401", "The credential is absent or not valid"),
-            (
-                "403",
-                "Authenticated, but not allowed; or a website that may not call",
-            ),
-            (
-                "404",
-                "No such project, provider or user; a foreign one looks the same",
-            ),
+            ("403", "Authenticated, but not allowed; or a website that may not call"),
+            ("404", "No such project, provider or user; a foreign one looks the same"),
             ("409", "A conflict with what is recorded"),
             ("413", "The body is larger than 64 KiB"),
             ("415", "The body is not JSON in UTF-8"),

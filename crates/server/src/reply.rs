@@ -31,10 +31,7 @@ pub(crate) struct Reply {
 impl Reply {
     /// An error that came before anything was known.
     pub(crate) fn refuse(error: Error) -> Self {
-        Self {
-            result: Err(error),
-            trace: Trace::default(),
-        }
+        Self { result: Err(error), trace: Trace::default() }
     }
 
     /// As [`Self::refuse`], by kind alone.
@@ -53,16 +50,12 @@ impl IntoResponse for Reply {
                 let failure = vestibule_wire::failure(&error, scope::current().id);
                 let mut response = json(failure.status, failure.body);
                 if let Some(seconds) = failure.retry_after {
-                    response
-                        .headers_mut()
-                        .insert(header::RETRY_AFTER, seconds.into());
+                    response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
                 }
                 if failure.status == 401 {
                     // RFC 9110 §15.5.2 wants a challenge; RFC 6750 §3 has its form.
                     let challenge = HeaderValue::from_static("Bearer realm=\"vestibule\"");
-                    response
-                        .headers_mut()
-                        .insert(header::WWW_AUTHENTICATE, challenge);
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
                 }
                 self.trace.error = Some(Arc::new(error));
                 response

@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use ::metrics::{Counter, Gauge};
 use axum::body::Body;
-use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vestibule_broker::Broker;
 use vestibule_core::store::Stores;
-use vestibule_core::{Error, ErrorKind, RequestId};
 
 use crate::guarded_io::Deadlines;
 use crate::listener::{ConnInfo, ListenOptions, accept_loop};
@@ -36,7 +34,6 @@ const GRACE: Duration = Duration::from_secs(30);
 
 impl Server {
     /// A server for a broker and its store.
-    #[must_use]
     ///
     /// # Errors
     /// When the metrics exporter cannot be set up.
@@ -46,9 +43,7 @@ impl Server {
         settings: Settings,
     ) -> io::Result<Self> {
         let shared = Shared::new(broker, stores, settings).map_err(io::Error::other)?;
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Changes public URL, proxies and limits of a running server. What is under way is served
@@ -71,14 +66,11 @@ impl Server {
         let (stop_public, public_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let settings = self.shared.live().settings.clone();
-        let overloaded = vestibule_wire::failure(
-            &Error::new(ErrorKind::Overloaded),
-            RequestId::new(self.shared.broker.random_uuid()),
-        );
+        let shared = Arc::clone(&self.shared);
         let options = ListenOptions {
             name: "public",
             max_connections: settings.max_connections,
-            overload_body: Bytes::from(overloaded.body),
+            farewell: Arc::new(move |why| front::farewell(&shared, why)),
             deadlines: Deadlines::default(),
             grace: GRACE,
             connections: self.shared.metrics.connections.clone(),
@@ -118,11 +110,7 @@ impl Server {
             done = work => done,
             never = upkeep => never,
         };
-        tracing::info!(
-            served = report.served,
-            aborted = report.aborted,
-            "stopped serving"
-        );
+        tracing::info!(served = report.served, aborted = report.aborted, "stopped serving");
         Ok(())
     }
 

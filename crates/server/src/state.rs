@@ -47,11 +47,7 @@ impl Live {
             .public_url
             .starts_with("https://")
             .then(|| HeaderValue::from_static("max-age=31536000; includeSubDomains"));
-        Self {
-            settings,
-            limiter,
-            strict_transport,
-        }
+        Self { settings, limiter, strict_transport }
     }
 }
 
@@ -68,9 +64,7 @@ pub(crate) struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("broker", &self.broker)
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("broker", &self.broker).finish_non_exhaustive()
     }
 }
 
@@ -100,10 +94,7 @@ impl Shared {
         if live.settings.limits == settings.limits {
             // The same limits keep their counters: a reload forgives nobody.
             let limiter = Arc::clone(&live.limiter);
-            *live = Arc::new(Live {
-                limiter,
-                ..Live::new(settings)
-            });
+            *live = Arc::new(Live { limiter, ..Live::new(settings) });
         } else {
             *live = Arc::new(Live::new(settings));
         }

@@ -24,27 +24,20 @@ pub(crate) struct SqliteAccounts {
 
 impl SqliteAccounts {
     pub(crate) fn new(shared: Arc<Shared>, project: ProjectId) -> Self {
-        Self {
-            shared,
-            project: project.uuid(),
-        }
+        Self { shared, project: project.uuid() }
     }
 }
 
 impl fmt::Debug for SqliteAccounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteAccounts")
-            .field("project", &self.project)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteAccounts").field("project", &self.project).finish_non_exhaustive()
     }
 }
 
 #[async_trait]
 impl AccountStore for SqliteAccounts {
     async fn find(&self, key: &IdentityKey) -> StoreResult<Option<Found>> {
-        self.shared
-            .readers
-            .read(|connection| statement::find(connection, self.project, key))
+        self.shared.readers.read(|connection| statement::find(connection, self.project, key))
     }
 
     async fn find_by_external(
@@ -64,10 +57,9 @@ impl AccountStore for SqliteAccounts {
             .submit(move |connection| {
                 match statement::find(connection, project, &new.identity.key)? {
                     None => statement::create(connection, project, new),
-                    Some(found) if new.existing == Existing::Refuse => Ok(Registration {
-                        found,
-                        created: false,
-                    }),
+                    Some(found) if new.existing == Existing::Refuse => {
+                        Ok(Registration { found, created: false })
+                    }
                     Some(found) => statement::sign_in(connection, project, found, new),
                 }
             })
@@ -101,16 +93,11 @@ impl AccountStore for SqliteAccounts {
     }
 
     async fn devices(&self, id: UserId) -> StoreResult<Vec<StoredDevice>> {
-        self.shared
-            .readers
-            .read(|connection| statement::devices(connection, self.project, id))
+        self.shared.readers.read(|connection| statement::devices(connection, self.project, id))
     }
 
     async fn erase(&self, id: UserId) -> StoreResult<bool> {
         let project = self.project;
-        self.shared
-            .writer
-            .submit(move |connection| statement::erase(connection, project, id))
-            .await
+        self.shared.writer.submit(move |connection| statement::erase(connection, project, id)).await
     }
 }

@@ -24,18 +24,13 @@ pub(crate) struct SqliteKeys {
 
 impl SqliteKeys {
     pub(crate) fn new(shared: Arc<Shared>, project: ProjectId) -> Self {
-        Self {
-            shared,
-            project: project.uuid(),
-        }
+        Self { shared, project: project.uuid() }
     }
 }
 
 impl fmt::Debug for SqliteKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteKeys")
-            .field("project", &self.project)
-            .finish_non_exhaustive()
+        f.debug_struct("SqliteKeys").field("project", &self.project).finish_non_exhaustive()
     }
 }
 
@@ -61,17 +56,13 @@ impl KeyStore for SqliteKeys {
     }
 
     async fn find(&self, name: KeyName) -> StoreResult<Option<Sealed>> {
-        self.shared
-            .readers
-            .read(|connection| find(connection, self.project, name))
+        self.shared.readers.read(|connection| find(connection, self.project, name))
     }
 }
 
 fn find(connection: &Connection, project: Uuid, name: KeyName) -> StoreResult<Option<Sealed>> {
     let mut statement = connection.prepare_cached(FIND).map_err(refused)?;
-    let mut rows = statement
-        .query(params![project.as_bytes(), name.as_str()])
-        .map_err(refused)?;
+    let mut rows = statement.query(params![project.as_bytes(), name.as_str()]).map_err(refused)?;
     match rows.next().map_err(refused)? {
         Some(row) => column(row, 0, "project_key", "sealed").map(|bytes| Some(Sealed(bytes))),
         None => Ok(None),

@@ -47,9 +47,7 @@ pub(crate) struct Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("queue_depth", &self.writer.depth())
-            .finish_non_exhaustive()
+        f.debug_struct("Shared").field("queue_depth", &self.writer.depth()).finish_non_exhaustive()
     }
 }
 
@@ -64,18 +62,9 @@ impl SqliteStores {
         let opened = open::open(&options)?;
         let readers =
             Readers::open(&opened.path).map_err(|error| error::explain(&opened.path, &error))?;
-        let writer =
-            Writer::start(opened.connection, opened.lock).map_err(|source| OpenError::Io {
-                path: opened.path,
-                source,
-            })?;
-        Ok(Self {
-            shared: Arc::new(Shared {
-                readers,
-                writer,
-                created: opened.created,
-            }),
-        })
+        let writer = Writer::start(opened.connection, opened.lock)
+            .map_err(|source| OpenError::Io { path: opened.path, source })?;
+        Ok(Self { shared: Arc::new(Shared { readers, writer, created: opened.created }) })
     }
 
     /// Whether this call of [`SqliteStores::open`] made the file: there is no user yet.
@@ -98,10 +87,7 @@ impl Stores for SqliteStores {
     async fn ready(&self) -> StoreResult<()> {
         // A write that changes nothing still waits its turn and takes the write lock, so it
         // fails for everything that would fail a real one but a full disk.
-        self.shared
-            .writer
-            .submit_within(READY_WITHIN, |_| Ok(()))
-            .await
+        self.shared.writer.submit_within(READY_WITHIN, |_| Ok(())).await
     }
 
     fn queue_depth(&self) -> usize {

@@ -41,9 +41,7 @@ pub(crate) fn run(connection: &mut Connection) -> rusqlite::Result<()> {
 /// Whether all tables can be read from.
 pub(crate) fn check(connection: &Connection) -> rusqlite::Result<()> {
     for table in TABLES {
-        connection
-            .prepare(&format!("SELECT project FROM {table} LIMIT 1"))?
-            .exists([])?;
+        connection.prepare(&format!("SELECT project FROM {table} LIMIT 1"))?.exists([])?;
     }
     Ok(())
 }

@@ -30,10 +30,7 @@ impl SqliteOptions {
     /// The file at a path, made when it is absent.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self {
-            path: path.into(),
-            create: true,
-        }
+        Self { path: path.into(), create: true }
     }
 }
 
@@ -62,16 +59,9 @@ pub(crate) fn open(options: &SqliteOptions) -> Result<Opened, OpenError> {
     let mut connection = connect(&path).map_err(|error| explain(&path, &error))?;
     check_content(&path, &connection)?;
     prepare(&mut connection).map_err(|error| explain(&path, &error))?;
-    migrate::check(&connection).map_err(|error| OpenError::Corrupt {
-        path: path.clone(),
-        what: error.to_string(),
-    })?;
-    Ok(Opened {
-        path,
-        connection,
-        lock,
-        created,
-    })
+    migrate::check(&connection)
+        .map_err(|error| OpenError::Corrupt { path: path.clone(), what: error.to_string() })?;
+    Ok(Opened { path, connection, lock, created })
 }
 
 /// The one spelling of the path, so that two ways to write it meet at one lock file.
@@ -79,24 +69,17 @@ fn locate(options: &SqliteOptions) -> Result<PathBuf, OpenError> {
     if let Ok(path) = options.path.canonicalize() {
         return Ok(path);
     }
-    let absent = || OpenError::Absent {
-        path: options.path.clone(),
-    };
+    let absent = || OpenError::Absent { path: options.path.clone() };
     let name = options.path.file_name().ok_or_else(absent)?;
     let directory = match options.path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if options.create {
-        make_directory(directory).map_err(|source| OpenError::Directory {
-            path: directory.to_owned(),
-            source,
-        })?;
+        make_directory(directory)
+            .map_err(|source| OpenError::Directory { path: directory.to_owned(), source })?;
     }
-    directory
-        .canonicalize()
-        .map(|directory| directory.join(name))
-        .map_err(|_| absent())
+    directory.canonicalize().map(|directory| directory.join(name)).map_err(|_| absent())
 }
 
 /// Only this user may look into a directory that holds users' records.
@@ -120,25 +103,15 @@ fn private_file() -> OpenOptions {
 /// delete it would let a third process lock a new one beside the holder of the old one.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let lock_path = beside(path, ".lock");
-    let io = |source| OpenError::Io {
-        path: lock_path.clone(),
-        source,
-    };
-    let mut file = private_file()
-        .create(true)
-        .truncate(false)
-        .open(&lock_path)
-        .map_err(|source| OpenError::Directory {
-            path: path.parent().unwrap_or(path).to_owned(),
-            source,
+    let io = |source| OpenError::Io { path: lock_path.clone(), source };
+    let mut file =
+        private_file().create(true).truncate(false).open(&lock_path).map_err(|source| {
+            OpenError::Directory { path: path.parent().unwrap_or(path).to_owned(), source }
         })?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            return Err(OpenError::InUse {
-                path: path.to_owned(),
-                holder: holder(&mut file),
-            });
+            return Err(OpenError::InUse { path: path.to_owned(), holder: holder(&mut file) });
         }
         Err(TryLockError::Error(source)) => return Err(io(source)),
     }
@@ -158,17 +131,12 @@ fn holder(file: &mut File) -> String {
 
 /// Whether the database is there. A log without its database is refused: SQLite would delete it.
 fn exists(path: &Path) -> Result<bool, OpenError> {
-    let io = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
     if path.try_exists().map_err(io)? {
         return Ok(true);
     }
     match beside(path, "-wal").metadata() {
-        Ok(log) if log.len() > 0 => Err(OpenError::Lost {
-            path: path.to_owned(),
-        }),
+        Ok(log) if log.len() > 0 => Err(OpenError::Lost { path: path.to_owned() }),
         _ => Ok(false),
     }
 }
@@ -177,10 +145,7 @@ fn exists(path: &Path) -> Result<bool, OpenError> {
 /// real name is never an unfinished one, and an empty one is always a loss.
 fn create(path: &Path) -> Result<(), OpenError> {
     let draft = beside(path, ".new");
-    let io = |source| OpenError::Io {
-        path: draft.clone(),
-        source,
-    };
+    let io = |source| OpenError::Io { path: draft.clone(), source };
     for end in ["", "-wal", "-shm", "-journal"] {
         match std::fs::remove_file(beside(&draft, end)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
@@ -193,9 +158,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
     std::fs::rename(&draft, path).map_err(io)?;
     #[cfg(unix)]
     if let Some(directory) = path.parent() {
-        File::open(directory)
-            .and_then(|directory| directory.sync_all())
-            .map_err(io)?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(io)?;
     }
     Ok(())
 }
@@ -208,15 +171,10 @@ fn fill(draft: &Path) -> rusqlite::Result<()> {
 
 /// Looks at the file before SQLite does: what follows must not touch a file that is not ours.
 fn check_header(path: &Path) -> Result<(), OpenError> {
-    let io = |source| OpenError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
     let path = path.to_owned();
     let mut header = Vec::with_capacity(100);
-    File::open(&path)
-        .and_then(|file| file.take(100).read_to_end(&mut header))
-        .map_err(io)?;
+    File::open(&path).and_then(|file| file.take(100).read_to_end(&mut header)).map_err(io)?;
     if header.is_empty() {
         return Err(OpenError::Empty { path });
     }
@@ -244,29 +202,16 @@ fn check_content(path: &Path, connection: &Connection) -> Result<(), OpenError> 
     let found = migrate::version(connection).map_err(failed)?;
     let known = migrate::newest();
     if found > known {
-        return Err(OpenError::Newer {
-            path: path.to_owned(),
-            found,
-            known,
-        });
+        return Err(OpenError::Newer { path: path.to_owned(), found, known });
     }
-    let size = path
-        .metadata()
-        .map_err(|source| OpenError::Io {
-            path: path.to_owned(),
-            source,
-        })?
-        .len();
+    let size =
+        path.metadata().map_err(|source| OpenError::Io { path: path.to_owned(), source })?.len();
     if size <= CHECKED_SIZE {
-        let verdict: String = connection
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(failed)?;
+        let verdict: String =
+            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(failed)?;
         if verdict != "ok" {
             let what = verdict.replace('\n', " ");
-            return Err(OpenError::Corrupt {
-                path: path.to_owned(),
-                what,
-            });
+            return Err(OpenError::Corrupt { path: path.to_owned(), what });
         }
     }
     Ok(())

@@ -32,10 +32,7 @@ impl Readers {
         let slots = (0..CONNECTIONS)
             .map(|_| connect(path).map(|connection| Mutex::new(Some(connection))))
             .collect::<rusqlite::Result<_>>()?;
-        Ok(Self {
-            slots,
-            turn: AtomicUsize::new(0),
-        })
+        Ok(Self { slots, turn: AtomicUsize::new(0) })
     }
 
     /// Runs a lookup on a free connection, or on the next one that becomes free.

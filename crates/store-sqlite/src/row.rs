@@ -41,14 +41,8 @@ pub(crate) fn refused(error: rusqlite::Error) -> StoreError {
         ) {
             return StoreError::Conflict;
         }
-        if matches!(
-            cause.code,
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase
-        ) {
-            return StoreError::Corrupt {
-                table: "database",
-                what: error.to_string(),
-            };
+        if matches!(cause.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) {
+            return StoreError::Corrupt { table: "database", what: error.to_string() };
         }
     }
     StoreError::Unavailable(error.to_string())
@@ -145,10 +139,7 @@ fn time(
 }
 
 fn impossible(table: &'static str, name: &'static str) -> StoreError {
-    StoreError::Corrupt {
-        table,
-        what: format!("{name} holds what it cannot hold"),
-    }
+    StoreError::Corrupt { table, what: format!("{name} holds what it cannot hold") }
 }
 
 #[cfg(test)]
@@ -164,9 +155,6 @@ mod tests {
         let mut statement = connection.prepare(sql).unwrap();
         let mut rows = statement.query([]).unwrap();
         let error = account(rows.next().unwrap().unwrap()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "corrupt row in account: id holds what it cannot hold"
-        );
+        assert_eq!(error.to_string(), "corrupt row in account: id holds what it cannot hold");
     }
 }

@@ -27,11 +27,8 @@ const FIND_BY_EXTERNAL: &str = concat!(
     " FROM identity i JOIN account a ON a.project = i.project AND a.id = i.account
       WHERE i.project = ?1 AND i.external_key = ?2 AND i.instance = ?3"
 );
-const ACCOUNT: &str = concat!(
-    "SELECT ",
-    account_columns!(),
-    " FROM account a WHERE a.project = ?1 AND a.id = ?2"
-);
+const ACCOUNT: &str =
+    concat!("SELECT ", account_columns!(), " FROM account a WHERE a.project = ?1 AND a.id = ?2");
 const DEVICES: &str = "SELECT device_key, shown, sign_up, last_login FROM device
     WHERE project = ?1 AND account = ?2 ORDER BY sign_up, device_key";
 
@@ -97,12 +94,7 @@ fn find_account(
     project: Uuid,
     id: UserId,
 ) -> StoreResult<Option<Account>> {
-    one(
-        connection,
-        ACCOUNT,
-        params![project.as_bytes(), id.uuid().as_bytes()],
-        account,
-    )
+    one(connection, ACCOUNT, params![project.as_bytes(), id.uuid().as_bytes()], account)
 }
 
 pub(crate) fn devices(
@@ -111,9 +103,8 @@ pub(crate) fn devices(
     id: UserId,
 ) -> StoreResult<Vec<StoredDevice>> {
     let mut statement = connection.prepare_cached(DEVICES).map_err(refused)?;
-    let mut rows = statement
-        .query(params![project.as_bytes(), id.uuid().as_bytes()])
-        .map_err(refused)?;
+    let mut rows =
+        statement.query(params![project.as_bytes(), id.uuid().as_bytes()]).map_err(refused)?;
     let mut devices = Vec::new();
     while let Some(row) = rows.next().map_err(refused)? {
         devices.push(device(row)?);
@@ -125,11 +116,7 @@ pub(crate) fn devices(
 pub(crate) fn erase(connection: &Connection, project: Uuid, id: UserId) -> StoreResult<bool> {
     let mut erased = 0;
     for sql in ERASE {
-        erased = write(
-            connection,
-            sql,
-            params![project.as_bytes(), id.uuid().as_bytes()],
-        )?;
+        erased = write(connection, sql, params![project.as_bytes(), id.uuid().as_bytes()])?;
     }
     Ok(erased > 0)
 }
@@ -174,18 +161,12 @@ pub(crate) fn create(
             account.id.uuid().as_bytes(),
             identity.external.0,
             attributes_text(&identity.attributes)?,
-            identity
-                .adapter_data
-                .as_ref()
-                .map(|sealed| sealed.0.as_slice()),
+            identity.adapter_data.as_ref().map(|sealed| sealed.0.as_slice()),
             new.at.millis(),
         ],
     )?;
     keep_device(connection, project, account.id, new.device, new.at)?;
-    Ok(Registration {
-        found: Found { account, identity },
-        created: true,
-    })
+    Ok(Registration { found: Found { account, identity }, created: true })
 }
 
 /// Records a login of an identity that has its account. Name and profile stay: they may have
@@ -219,10 +200,7 @@ pub(crate) fn sign_in(
             ],
         )?;
     }
-    Ok(Registration {
-        found,
-        created: false,
-    })
+    Ok(Registration { found, created: false })
 }
 
 /// Records a login of an account by its id; `None` when there is no such account.
@@ -249,16 +227,10 @@ fn note_login(
     at: Timestamp,
 ) -> StoreResult<()> {
     account.logins.push(at);
-    account
-        .logins
-        .drain(..account.logins.len().saturating_sub(MAX_LOGINS));
+    account.logins.drain(..account.logins.len().saturating_sub(MAX_LOGINS));
     let id = account.id.uuid();
     let logins = logins_text(&account.logins);
-    write(
-        connection,
-        UPDATE_LOGINS,
-        params![project.as_bytes(), id.as_bytes(), logins],
-    )?;
+    write(connection, UPDATE_LOGINS, params![project.as_bytes(), id.as_bytes(), logins])?;
     keep_device(connection, project, account.id, device, at)
 }
 
@@ -275,13 +247,7 @@ fn keep_device(
     write(
         connection,
         UPSERT_DEVICE,
-        params![
-            project.as_bytes(),
-            id.uuid().as_bytes(),
-            key.0,
-            shown,
-            at.millis()
-        ],
+        params![project.as_bytes(), id.uuid().as_bytes(), key.0, shown, at.millis()],
     )
     .map(|_| ())
 }
@@ -296,10 +262,7 @@ pub(crate) fn update(
     let Some(mut account) = find_account(connection, project, id)? else {
         return Ok(None);
     };
-    if patch
-        .expected_revision
-        .is_some_and(|expected| expected != account.revision)
-    {
+    if patch.expected_revision.is_some_and(|expected| expected != account.revision) {
         return Err(StoreError::Conflict);
     }
     if patch.username.is_none() && patch.app_profile.is_none() {

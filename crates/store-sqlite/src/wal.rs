@@ -128,11 +128,7 @@ impl Frame {
 fn hidden(log: &mut (impl Read + Seek), database: &Path) -> io::Result<Option<String>> {
     let mut database = BufReader::new(File::open(database)?);
     let mut head = [0; 18];
-    let page_size = if fill(&mut database, &mut head)? {
-        database_page_size(&head)
-    } else {
-        0
-    };
+    let page_size = if fill(&mut database, &mut head)? { database_page_size(&head) } else { 0 };
     if !is_page_size(page_size) {
         // The check of the database file itself says what is wrong.
         return Ok(None);
@@ -192,11 +188,7 @@ fn is_page_size(size: usize) -> bool {
 }
 
 fn checksum(big_endian: bool, bytes: &[u8], (mut first, mut second): Sums) -> Sums {
-    let number = if big_endian {
-        u32::from_be_bytes
-    } else {
-        u32::from_le_bytes
-    };
+    let number = if big_endian { u32::from_be_bytes } else { u32::from_le_bytes };
     for pair in bytes.chunks_exact(8) {
         if let (Some(left), Some(right)) = (pair.first_chunk::<4>(), pair.last_chunk::<4>()) {
             first = first.wrapping_add(number(*left)).wrapping_add(second);
@@ -209,19 +201,12 @@ fn checksum(big_endian: bool, bytes: &[u8], (mut first, mut second): Sums) -> Su
 /// Goes on from the checksum of the frame before. The salts are not part of it.
 fn frame_checksum(big_endian: bool, bytes: &[u8], sums: Sums) -> Sums {
     let sums = checksum(big_endian, bytes.get(..8).unwrap_or_default(), sums);
-    checksum(
-        big_endian,
-        bytes.get(FRAME_HEADER..).unwrap_or_default(),
-        sums,
-    )
+    checksum(big_endian, bytes.get(FRAME_HEADER..).unwrap_or_default(), sums)
 }
 
 /// The big-endian number at a place; 0 where there is none.
 fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes
-        .get(at..)
-        .and_then(<[u8]>::first_chunk::<4>)
-        .map_or(0, |bytes| u32::from_be_bytes(*bytes))
+    bytes.get(at..).and_then(<[u8]>::first_chunk::<4>).map_or(0, |bytes| u32::from_be_bytes(*bytes))
 }
 
 /// Reads exactly as much as fits; `false` when the file ends before.
@@ -270,13 +255,7 @@ mod tests {
                 .unwrap();
             let database = dir.path().join("copy");
             let log = dir.path().join("copy-wal");
-            let crashed = Self {
-                _dir: dir,
-                database,
-                log,
-                source,
-                writer,
-            };
+            let crashed = Self { _dir: dir, database, log, source, writer };
             for n in 1..=4 {
                 crashed.insert(n);
             }
@@ -285,9 +264,7 @@ mod tests {
         }
 
         fn insert(&self, n: i64) {
-            self.writer
-                .execute("INSERT INTO t VALUES (?1)", [n])
-                .unwrap();
+            self.writer.execute("INSERT INTO t VALUES (?1)", [n]).unwrap();
         }
 
         fn crash(&self) {
@@ -297,11 +274,7 @@ mod tests {
         }
 
         fn flip(&self, at: u64) {
-            let mut file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open(&self.log)
-                .unwrap();
+            let mut file = OpenOptions::new().read(true).write(true).open(&self.log).unwrap();
             let mut byte = [0];
             file.seek(SeekFrom::Start(at)).unwrap();
             file.read_exact(&mut byte).unwrap();
@@ -310,12 +283,7 @@ mod tests {
         }
 
         fn cut(&self, length: u64) {
-            OpenOptions::new()
-                .write(true)
-                .open(&self.log)
-                .unwrap()
-                .set_len(length)
-                .unwrap();
+            OpenOptions::new().write(true).open(&self.log).unwrap().set_len(length).unwrap();
         }
 
         fn length(&self) -> u64 {
@@ -379,10 +347,7 @@ mod tests {
     #[test]
     fn a_bad_header_over_data_that_was_copied_back_is_taken() {
         let crashed = Crashed::new();
-        crashed
-            .writer
-            .execute_batch("PRAGMA wal_checkpoint(FULL)")
-            .unwrap();
+        crashed.writer.execute_batch("PRAGMA wal_checkpoint(FULL)").unwrap();
         crashed.crash();
         crashed.flip(17);
         assert_eq!(crashed.damage(), None);
@@ -391,17 +356,10 @@ mod tests {
     #[test]
     fn frames_of_an_earlier_log_are_taken() {
         let crashed = Crashed::new();
-        crashed
-            .writer
-            .execute_batch("PRAGMA wal_checkpoint(RESTART)")
-            .unwrap();
+        crashed.writer.execute_batch("PRAGMA wal_checkpoint(RESTART)").unwrap();
         crashed.insert(5);
         crashed.crash();
-        assert_eq!(
-            crashed.length(),
-            32 + 4 * FRAME,
-            "the old frames must still be there"
-        );
+        assert_eq!(crashed.length(), 32 + 4 * FRAME, "the old frames must still be there");
         assert_eq!(crashed.damage(), None);
     }
 }

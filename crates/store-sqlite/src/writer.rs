@@ -80,9 +80,7 @@ impl Writer {
         match timeout(limit, answer).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(StoreError::Unavailable("the writer has stopped".to_owned())),
-            Err(_) => Err(StoreError::Unavailable(
-                "the write was not done in time".to_owned(),
-            )),
+            Err(_) => Err(StoreError::Unavailable("the write was not done in time".to_owned())),
         }
     }
 
@@ -104,14 +102,11 @@ impl Writer {
     }
 
     fn enqueue(&self, job: Box<dyn Work>) -> StoreResult<()> {
-        match locked(&self.queue)
-            .as_ref()
-            .map(|queue| queue.try_send(job))
-        {
+        match locked(&self.queue).as_ref().map(|queue| queue.try_send(job)) {
             Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => Err(StoreError::Unavailable(
-                "too many writes are waiting".to_owned(),
-            )),
+            Some(Err(TrySendError::Full(_))) => {
+                Err(StoreError::Unavailable("too many writes are waiting".to_owned()))
+            }
             Some(Err(TrySendError::Closed(_))) => {
                 Err(StoreError::Unavailable("the writer has stopped".to_owned()))
             }
@@ -182,12 +177,7 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), &str>) {
-        let Self {
-            work: _,
-            outcome,
-            reply,
-            ticket,
-        } = *self;
+        let Self { work: _, outcome, reply, ticket } = *self;
         let outcome = match (committed, outcome) {
             (Ok(()), Some(outcome)) => outcome,
             (Ok(()), None) => Err(StoreError::Unavailable("the write was not run".to_owned())),
@@ -283,9 +273,7 @@ mod tests {
     fn writer() -> (Writer, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let connection = Connection::open(dir.path().join("db")).unwrap();
-        connection
-            .execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)")
-            .unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY)").unwrap();
         let lock = File::create(dir.path().join("lock")).unwrap();
         (Writer::start(connection, lock).unwrap(), dir)
     }
@@ -322,12 +310,7 @@ mod tests {
         drop(answer);
         let ticket = Ticket::new(&writer.depth);
         writer
-            .enqueue(Box::new(Pending {
-                work: Some(insert(1)),
-                outcome: None,
-                reply,
-                ticket,
-            }))
+            .enqueue(Box::new(Pending { work: Some(insert(1)), outcome: None, reply, ticket }))
             .unwrap();
         writer.submit(insert(1)).await.unwrap();
     }
@@ -344,9 +327,8 @@ mod tests {
         }
         writer.close().await;
         let connection = Connection::open(dir.path().join("db")).unwrap();
-        let count: i64 = connection
-            .query_row("SELECT count(*) FROM t", [], |row| row.get(0))
-            .unwrap();
+        let count: i64 =
+            connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap();
         assert_eq!(count, 50);
         assert!(writer.submit(insert(99)).await.is_err());
     }

@@ -62,7 +62,7 @@ impl Place {
     }
 
     fn refusal(&self) -> OpenError {
-        self.open().err().expect("the file must be refused")
+        self.open().expect_err("the file must be refused")
     }
 }
 
@@ -77,12 +77,7 @@ fn overwrite(path: &Path, at: u64, bytes: &[u8]) {
 }
 
 fn cut(path: &Path, length: u64) {
-    OpenOptions::new()
-        .write(true)
-        .open(path)
-        .unwrap()
-        .set_len(length)
-        .unwrap();
+    OpenOptions::new().write(true).open(path).unwrap().set_len(length).unwrap();
 }
 
 fn project() -> ProjectId {
@@ -115,11 +110,7 @@ fn new_account(n: u8, at: i64) -> NewAccount {
 }
 
 async fn register(stores: &SqliteStores, n: u8, at: i64) -> StoreResult<()> {
-    stores
-        .accounts(project())
-        .find_or_create(new_account(n, at))
-        .await
-        .map(|_| ())
+    stores.accounts(project()).find_or_create(new_account(n, at)).await.map(|_| ())
 }
 
 async fn find(stores: &SqliteStores, n: u8) -> Option<Found> {
@@ -170,10 +161,7 @@ async fn d04_a_corrupt_file_is_refused_with_a_clear_text() {
     let error = place.refusal();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
     let text = error.to_string();
-    assert!(
-        text.contains("damaged") && text.contains("restore it from a backup"),
-        "{text}"
-    );
+    assert!(text.contains("damaged") && text.contains("restore it from a backup"), "{text}");
 }
 
 #[tokio::test]
@@ -197,11 +185,7 @@ async fn d04_an_empty_file_is_never_a_new_store() {
     let place = Place::filled(1).await;
     cut(&place.path, 0);
     assert!(matches!(place.refusal(), OpenError::Empty { .. }));
-    assert_eq!(
-        place.path.metadata().unwrap().len(),
-        0,
-        "the refused file must stay as it is"
-    );
+    assert_eq!(place.path.metadata().unwrap().len(), 0, "the refused file must stay as it is");
 }
 
 #[tokio::test]
@@ -237,10 +221,7 @@ async fn d04_a_torn_last_write_does_not_stop_the_start() {
         register(&stores, n, 1_000).await.unwrap();
     }
     let copy = place.crash();
-    cut(
-        &log(&copy.path),
-        log(&copy.path).metadata().unwrap().len() - 100,
-    );
+    cut(&log(&copy.path), log(&copy.path).metadata().unwrap().len() - 100);
     let stores = copy.open().unwrap();
     assert!(find(&stores, 3).await.is_some());
     assert!(find(&stores, 4).await.is_none());
@@ -292,29 +273,17 @@ async fn d05_an_external_write_lock_is_bounded() {
 #[tokio::test]
 async fn newer_schema_is_refused() {
     let place = Place::filled(1).await;
-    Connection::open(&place.path)
-        .unwrap()
-        .execute_batch("PRAGMA user_version = 99")
-        .unwrap();
+    Connection::open(&place.path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     let error = place.refusal();
-    assert!(
-        matches!(error, OpenError::Newer { found: 99, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, OpenError::Newer { found: 99, .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_database_of_another_application_is_refused_and_left_alone() {
     let place = Place::new();
     std::fs::create_dir(place.path.parent().unwrap()).unwrap();
-    Connection::open(&place.path)
-        .unwrap()
-        .execute_batch("CREATE TABLE notes (n)")
-        .unwrap();
-    assert!(matches!(
-        place.refusal(),
-        OpenError::OtherApplication { .. }
-    ));
+    Connection::open(&place.path).unwrap().execute_batch("CREATE TABLE notes (n)").unwrap();
+    assert!(matches!(place.refusal(), OpenError::OtherApplication { .. }));
     let tables: i64 = Connection::open(&place.path)
         .unwrap()
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
@@ -325,10 +294,7 @@ async fn a_database_of_another_application_is_refused_and_left_alone() {
 #[tokio::test]
 async fn an_absent_file_is_not_made_unless_asked_for() {
     let place = Place::new();
-    let options = SqliteOptions {
-        path: place.path.clone(),
-        create: false,
-    };
+    let options = SqliteOptions { path: place.path.clone(), create: false };
     let error = SqliteStores::open(options).err().unwrap();
     assert!(matches!(error, OpenError::Absent { .. }), "{error:?}");
     assert!(!place.path.exists());
@@ -339,9 +305,7 @@ async fn an_unusable_directory_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     File::create(&file).unwrap();
-    let error = SqliteStores::open(SqliteOptions::new(file.join("vestibule.db")))
-        .err()
-        .unwrap();
+    let error = SqliteStores::open(SqliteOptions::new(file.join("vestibule.db"))).err().unwrap();
     assert!(matches!(error, OpenError::Directory { .. }), "{error:?}");
 }
 
@@ -388,10 +352,7 @@ async fn one_bad_write_does_not_fail_its_batch() {
             (n, outcome) => assert!(outcome.is_ok(), "write {n}: {outcome:?}"),
         }
     }
-    assert!(
-        find(&stores, 25).await.is_none(),
-        "nothing of the refused write may stay"
-    );
+    assert!(find(&stores, 25).await.is_none(), "nothing of the refused write may stay");
     assert!(find(&stores, 50).await.is_some());
 }
 
@@ -404,16 +365,7 @@ async fn a_row_that_cannot_be_is_an_error_and_no_panic() {
         .unwrap();
     let stores = place.open().unwrap();
     let error = stores.accounts(project()).find(&key(0)).await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::Corrupt {
-                table: "account",
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, StoreError::Corrupt { table: "account", .. }), "{error}");
 }
 
 #[tokio::test]

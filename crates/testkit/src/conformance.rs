@@ -46,10 +46,7 @@ pub struct StoreUnderTest {
 impl StoreUnderTest {
     /// Puts the two together; `()` where nothing has to be kept.
     pub fn new(stores: Arc<dyn Stores>, guard: impl Any + Send) -> Self {
-        Self {
-            stores,
-            guard: Box::new(guard),
-        }
+        Self { stores, guard: Box::new(guard) }
     }
 }
 
@@ -62,10 +59,7 @@ pub fn block_on(rule: impl Future<Output = Rule>) {
         .build()
         .map_err(Broken::from);
     let outcome = runtime.and_then(|runtime| runtime.block_on(rule));
-    assert!(
-        outcome.is_ok(),
-        "the rule could not be checked: {outcome:?}"
-    );
+    assert!(outcome.is_ok(), "the rule could not be checked: {outcome:?}");
 }
 
 /// Writes out one test for each rule of `vestibule_core::store`, in a module of the given name.

@@ -31,9 +31,7 @@ impl FixedClock {
     /// Moves forward.
     pub fn advance(&self, by: Duration) {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.set(Timestamp::from_millis(
-            self.now().millis().saturating_add(by),
-        ));
+        self.set(Timestamp::from_millis(self.now().millis().saturating_add(by)));
     }
 }
 
@@ -140,11 +138,8 @@ mod tests {
 
     #[test]
     fn one_seed_gives_one_sequence_without_repeats() {
-        let (one, same, other) = (
-            SeededEntropy::new(7),
-            SeededEntropy::new(7),
-            SeededEntropy::new(1 << 40),
-        );
+        let (one, same, other) =
+            (SeededEntropy::new(7), SeededEntropy::new(7), SeededEntropy::new(1 << 40));
         let draw = |entropy: &SeededEntropy| {
             let mut bytes = [0; 20];
             entropy.fill(&mut bytes);

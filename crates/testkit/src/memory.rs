@@ -29,10 +29,7 @@ impl MemoryStores {
     }
 
     fn handle(&self, project: ProjectId) -> Arc<Handle> {
-        Arc::new(Handle {
-            state: Arc::clone(&self.state),
-            project,
-        })
+        Arc::new(Handle { state: Arc::clone(&self.state), project })
     }
 }
 
@@ -47,8 +44,7 @@ impl Stores for MemoryStores {
     }
 
     async fn ready(&self) -> StoreResult<()> {
-        self.state
-            .with(ProjectId::new(uuid::Uuid::nil()), |_| Ok(()))
+        self.state.with(ProjectId::new(uuid::Uuid::nil()), |_| Ok(()))
     }
 
     fn queue_depth(&self) -> usize {
@@ -56,11 +52,7 @@ impl Stores for MemoryStores {
     }
 
     async fn close(&self) {
-        self.state
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 
@@ -106,10 +98,7 @@ impl Project {
     fn find(&self, key: &IdentityKey) -> Option<Found> {
         let (id, identity) = self.identities.get(key)?;
         let account = self.accounts.get(id)?.clone();
-        Some(Found {
-            account,
-            identity: identity.clone(),
-        })
+        Some(Found { account, identity: identity.clone() })
     }
 
     fn create(&mut self, new: NewAccount) -> StoreResult<Registration> {
@@ -129,15 +118,10 @@ impl Project {
         };
         let identity = new.identity;
         self.accounts.insert(new.id, account.clone());
-        self.externals
-            .insert(identity.external, identity.key.clone());
-        self.identities
-            .insert(identity.key.clone(), (new.id, identity.clone()));
+        self.externals.insert(identity.external, identity.key.clone());
+        self.identities.insert(identity.key.clone(), (new.id, identity.clone()));
         self.keep_device(new.id, new.device, new.at);
-        Ok(Registration {
-            found: Found { account, identity },
-            created: true,
-        })
+        Ok(Registration { found: Found { account, identity }, created: true })
     }
 
     fn sign_in(&mut self, mut found: Found, new: NewAccount) -> Registration {
@@ -150,13 +134,9 @@ impl Project {
             found.identity.adapter_data = new.identity.adapter_data;
         }
         self.accounts.insert(id, found.account.clone());
-        self.identities
-            .insert(found.identity.key.clone(), (id, found.identity.clone()));
+        self.identities.insert(found.identity.key.clone(), (id, found.identity.clone()));
         self.keep_device(id, new.device, new.at);
-        Registration {
-            found,
-            created: false,
-        }
+        Registration { found, created: false }
     }
 
     fn keep_device(&mut self, id: UserId, device: Option<(DeviceKey, String)>, at: Timestamp) {
@@ -164,12 +144,7 @@ impl Project {
             self.devices
                 .entry((id, key))
                 .and_modify(|device| device.last_login = at)
-                .or_insert(StoredDevice {
-                    key,
-                    shown,
-                    sign_up: at,
-                    last_login: at,
-                });
+                .or_insert(StoredDevice { key, shown, sign_up: at, last_login: at });
         }
     }
 
@@ -184,9 +159,7 @@ impl Project {
 
 fn note_login(account: &mut Account, at: Timestamp) {
     account.logins.push(at);
-    account
-        .logins
-        .drain(..account.logins.len().saturating_sub(MAX_LOGINS));
+    account.logins.drain(..account.logins.len().saturating_sub(MAX_LOGINS));
 }
 
 #[derive(Debug)]
@@ -198,8 +171,7 @@ struct Handle {
 #[async_trait]
 impl AccountStore for Handle {
     async fn find(&self, key: &IdentityKey) -> StoreResult<Option<Found>> {
-        self.state
-            .with(self.project, |project| Ok(project.find(key)))
+        self.state.with(self.project, |project| Ok(project.find(key)))
     }
 
     async fn find_by_external(
@@ -208,24 +180,18 @@ impl AccountStore for Handle {
         external: &ExternalKey,
     ) -> StoreResult<Option<Found>> {
         self.state.with(self.project, |project| {
-            let key = project
-                .externals
-                .get(external)
-                .filter(|key| key.instance == *instance);
+            let key = project.externals.get(external).filter(|key| key.instance == *instance);
             Ok(key.and_then(|key| project.find(key)))
         })
     }
 
     async fn find_or_create(&self, new: NewAccount) -> StoreResult<Registration> {
-        self.state.with(self.project, |project| {
-            match project.find(&new.identity.key) {
-                None => project.create(new),
-                Some(found) if new.existing == Existing::Refuse => Ok(Registration {
-                    found,
-                    created: false,
-                }),
-                Some(found) => Ok(project.sign_in(found, new)),
+        self.state.with(self.project, |project| match project.find(&new.identity.key) {
+            None => project.create(new),
+            Some(found) if new.existing == Existing::Refuse => {
+                Ok(Registration { found, created: false })
             }
+            Some(found) => Ok(project.sign_in(found, new)),
         })
     }
 
@@ -256,10 +222,7 @@ impl AccountStore for Handle {
             let Some(account) = project.accounts.get_mut(&id) else {
                 return Ok(None);
             };
-            if patch
-                .expected_revision
-                .is_some_and(|expected| expected != account.revision)
-            {
+            if patch.expected_revision.is_some_and(|expected| expected != account.revision) {
                 return Err(StoreError::Conflict);
             }
             if patch.username.is_some() || patch.app_profile.is_some() {
@@ -288,21 +251,18 @@ impl AccountStore for Handle {
     }
 
     async fn erase(&self, id: UserId) -> StoreResult<bool> {
-        self.state
-            .with(self.project, |project| Ok(project.erase(id)))
+        self.state.with(self.project, |project| Ok(project.erase(id)))
     }
 }
 
 #[async_trait]
 impl KeyStore for Handle {
     async fn find_or_create(&self, name: KeyName, candidate: Sealed) -> StoreResult<Sealed> {
-        self.state.with(self.project, |project| {
-            Ok(project.keys.entry(name).or_insert(candidate).clone())
-        })
+        self.state
+            .with(self.project, |project| Ok(project.keys.entry(name).or_insert(candidate).clone()))
     }
 
     async fn find(&self, name: KeyName) -> StoreResult<Option<Sealed>> {
-        self.state
-            .with(self.project, |project| Ok(project.keys.get(&name).cloned()))
+        self.state.with(self.project, |project| Ok(project.keys.get(&name).cloned()))
     }
 }

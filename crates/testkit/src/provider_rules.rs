@@ -98,11 +98,7 @@ pub async fn undeclared_operations_are_unsupported(harness: &impl ProviderHarnes
         let request = blank(operation)?;
         let answer = ask(harness, provider.as_ref(), Person::First, request).await;
         let kind = answer.as_ref().err().map(Error::kind);
-        assert_eq!(
-            kind,
-            Some(ErrorKind::Unsupported),
-            "{operation}: {answer:?}"
-        );
+        assert_eq!(kind, Some(ErrorKind::Unsupported), "{operation}: {answer:?}");
     }
     Ok(())
 }
@@ -124,10 +120,7 @@ pub async fn valid_requests_succeed(harness: &impl ProviderHarness) -> Rule {
     for person in [Person::First, Person::Second] {
         let provider = harness.provider()?;
         let proofs = subjects(harness, provider.as_ref(), person).await?;
-        assert!(
-            !proofs.is_empty(),
-            "no valid request says who {person:?} is"
-        );
+        assert!(!proofs.is_empty(), "no valid request says who {person:?} is");
     }
     Ok(())
 }
@@ -139,11 +132,7 @@ pub async fn one_person_is_one_subject(harness: &impl ProviderHarness) -> Rule {
         for _ in 0..2 {
             let provider = harness.provider()?;
             let proofs = subjects(harness, provider.as_ref(), person).await?;
-            seen.extend(
-                proofs
-                    .into_iter()
-                    .map(|(_, issuer, subject)| (issuer, subject)),
-            );
+            seen.extend(proofs.into_iter().map(|(_, issuer, subject)| (issuer, subject)));
         }
         assert_eq!(seen.len(), 1, "{person:?} is several: {seen:?}");
     }
@@ -171,25 +160,14 @@ pub async fn a_bad_credential_is_refused(harness: &impl ProviderHarness) -> Rule
         };
         let answer = ask(harness, provider.as_ref(), Person::First, request).await;
         let Err(error) = answer else {
-            return Err(Broken::new(format!(
-                "{} took a wrong credential",
-                offer.operation
-            )));
+            return Err(Broken::new(format!("{} took a wrong credential", offer.operation)));
         };
         assert!(
-            matches!(
-                error.kind(),
-                ErrorKind::InvalidCredential | ErrorKind::UnknownUser
-            ),
+            matches!(error.kind(), ErrorKind::InvalidCredential | ErrorKind::UnknownUser),
             "{}: {error:?}",
             offer.operation
         );
-        assert_ne!(
-            error.is_retryable(),
-            Some(true),
-            "{}: {error:?}",
-            offer.operation
-        );
+        assert_ne!(error.is_retryable(), Some(true), "{}: {error:?}", offer.operation);
     }
     Ok(())
 }
@@ -221,11 +199,7 @@ pub async fn secrets_stay_hidden(harness: &impl ProviderHarness) -> Rule {
     for canary in harness.canaries() {
         assert!(!canary.is_empty(), "an empty canary is found everywhere");
         // The text that is searched may hold the secret, so it is not printed.
-        assert!(
-            !shown.contains(&canary),
-            "a secret shows that begins with {:.4}…",
-            canary
-        );
+        assert!(!shown.contains(&canary), "a secret shows that begins with {:.4}…", canary);
     }
     Ok(())
 }
@@ -240,11 +214,7 @@ pub async fn capabilities_are_constant(harness: &impl ProviderHarness) -> Rule {
         let _ = ask(harness, provider.as_ref(), Person::First, request).await;
     }
     assert_eq!(provider.capabilities(), before);
-    assert_eq!(
-        harness.provider()?.capabilities(),
-        before,
-        "one configuration, one offer"
-    );
+    assert_eq!(harness.provider()?.capabilities(), before, "one configuration, one offer");
     Ok(())
 }
 
@@ -253,17 +223,8 @@ pub async fn fields_have_names_of_their_own(harness: &impl ProviderHarness) -> R
     for offer in harness.provider()?.capabilities().iter() {
         let mut names = BTreeSet::new();
         for field in &offer.fields {
-            assert!(
-                !field.name.is_empty(),
-                "{} has a field without a name",
-                offer.operation
-            );
-            assert!(
-                names.insert(&field.name),
-                "{}: {} twice",
-                offer.operation,
-                field.name
-            );
+            assert!(!field.name.is_empty(), "{} has a field without a name", offer.operation);
+            assert!(names.insert(&field.name), "{}: {} twice", offer.operation, field.name);
         }
     }
     Ok(())

@@ -46,11 +46,7 @@ impl Reply {
     /// Answers a status and nothing else.
     #[must_use]
     pub fn status(status: u16) -> Self {
-        Self::Answer {
-            status,
-            headers: Vec::new(),
-            body: Bytes::new(),
-        }
+        Self::Answer { status, headers: Vec::new(), body: Bytes::new() }
     }
 }
 
@@ -152,18 +148,12 @@ impl HttpClient for FakeHttp {
         let place = format!("{} {}", request.method(), request.uri().path());
         let fault = |kind| Error::new(kind).step("fake_http");
         match self.reply(request) {
-            Some(Reply::Answer {
-                status,
-                headers,
-                body,
-            }) => {
+            Some(Reply::Answer { status, headers, body }) => {
                 let mut response = Response::builder().status(status);
                 for (name, value) in headers {
                     response = response.header(name, value);
                 }
-                response
-                    .body(body)
-                    .map_err(|error| fault(ErrorKind::UpstreamInvalid).source(error))
+                response.body(body).map_err(|error| fault(ErrorKind::UpstreamInvalid).source(error))
             }
             Some(Reply::Garbage) => Ok(Response::new(Bytes::from_static(b"\xff\xfe{]\0"))),
             Some(Reply::Timeout) => Err(fault(ErrorKind::UpstreamTimeout)),
@@ -179,9 +169,7 @@ mod tests {
     use super::*;
 
     fn get(path: &str) -> Request<Bytes> {
-        Request::get(format!("https://idp.example{path}"))
-            .body(Bytes::new())
-            .unwrap()
+        Request::get(format!("https://idp.example{path}")).body(Bytes::new()).unwrap()
     }
 
     #[tokio::test]
@@ -195,20 +183,14 @@ mod tests {
         let error = http.send(get("/v1/me"), within).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UpstreamTimeout);
         for _ in 0..2 {
-            assert_eq!(
-                http.send(get("/v1/me"), within).await.unwrap().status(),
-                204
-            );
+            assert_eq!(http.send(get("/v1/me"), within).await.unwrap().status(), 204);
         }
         assert_eq!(http.requests().len(), 3);
     }
 
     #[tokio::test]
     async fn what_the_script_does_not_name_is_unavailable() {
-        let error = FakeHttp::new()
-            .send(get("/x"), Duration::ZERO)
-            .await
-            .unwrap_err();
+        let error = FakeHttp::new().send(get("/x"), Duration::ZERO).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UpstreamUnavailable);
     }
 }

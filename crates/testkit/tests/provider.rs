@@ -55,15 +55,11 @@ impl ProviderHarness for Harness {
             Person::First => "Ali",
             Person::Second => "Morgiana",
         };
-        (operation == Operation::Login)
-            .then(|| login(name, "sesame-canary"))
-            .flatten()
+        (operation == Operation::Login).then(|| login(name, "sesame-canary")).flatten()
     }
 
     fn wrong(&self, operation: Operation) -> Option<Request> {
-        (operation == Operation::Login)
-            .then(|| login("Ali", "barley-canary"))
-            .flatten()
+        (operation == Operation::Login).then(|| login("Ali", "barley-canary")).flatten()
     }
 
     fn canaries(&self) -> Vec<String> {

@@ -7,7 +7,5 @@ use vestibule_core::Registry;
 /// A registry of every kind that comes with the broker; add your own with [`Registry::with`].
 #[must_use]
 pub fn builtins() -> Registry {
-    Registry::default()
-        .with::<AnonymousConfig>()
-        .with::<NoLoginConfig>()
+    Registry::default().with::<AnonymousConfig>().with::<NoLoginConfig>()
 }

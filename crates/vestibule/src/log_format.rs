@@ -167,11 +167,7 @@ impl Line<'_> {
 
     fn pretty(&self, colour: bool) -> Result<String, fmt::Error> {
         let mut line = String::with_capacity(128);
-        let (on, off) = if colour {
-            (colour_of(self.level), "\u{1b}[0m")
-        } else {
-            ("", "")
-        };
+        let (on, off) = if colour { (colour_of(self.level), "\u{1b}[0m") } else { ("", "") };
         write!(
             line,
             "{} {on}{:>5}{off} {}: {}",
@@ -235,11 +231,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
 }
@@ -287,13 +279,8 @@ mod tests {
 
     fn logged(form: Form, act: impl FnOnce()) -> String {
         let sink = Sink::default();
-        let lines = Lines {
-            form,
-            clock: Arc::new(Fixed),
-        };
-        let layer = tracing_subscriber::fmt::layer()
-            .event_format(lines)
-            .with_writer(sink.clone());
+        let lines = Lines { form, clock: Arc::new(Fixed) };
+        let layer = tracing_subscriber::fmt::layer().event_format(lines).with_writer(sink.clone());
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), act);
         String::from_utf8(sink.0.lock().unwrap().clone()).unwrap()
     }

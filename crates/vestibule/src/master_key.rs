@@ -29,11 +29,7 @@ impl StoreState {
         log.push("-wal");
         // What cannot be looked at counts as there: the careful answer.
         let is_absent = |path: &Path| matches!(path.try_exists(), Ok(false));
-        if is_absent(file) && is_absent(Path::new(&log)) {
-            Self::New
-        } else {
-            Self::Existing
-        }
+        if is_absent(file) && is_absent(Path::new(&log)) { Self::New } else { Self::Existing }
     }
 }
 
@@ -116,9 +112,7 @@ fn nibble(digit: u8) -> Option<u8> {
 }
 
 fn make(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         fs::create_dir_all(parent)?;
     }

@@ -85,9 +85,7 @@ fn read_file(path: &str) -> Result<String> {
         |why: &dyn std::fmt::Display| unresolved(format!("the file {path} cannot be read: {why}"));
     let file = File::open(path).map_err(|error| refuse(&error))?;
     let mut text = String::new();
-    file.take(LONGEST_SECRET + 1)
-        .read_to_string(&mut text)
-        .map_err(|error| refuse(&error))?;
+    file.take(LONGEST_SECRET + 1).read_to_string(&mut text).map_err(|error| refuse(&error))?;
     if u64::try_from(text.len()).unwrap_or(u64::MAX) > LONGEST_SECRET {
         text.zeroize();
         return Err(refuse(&"it is longer than 64 KiB"));
@@ -110,9 +108,7 @@ fn describe(reference: &SecretRef) -> String {
 }
 
 fn unresolved(reason: String) -> Error {
-    Error::new(ErrorKind::Misconfigured)
-        .step("secret")
-        .detail("reason", reason)
+    Error::new(ErrorKind::Misconfigured).step("secret").detail("reason", reason)
 }
 
 /// Why a secret could not be had, in words that name the variable or the file.

@@ -63,10 +63,7 @@ pub(crate) fn start(settings: &Telemetry, clock: Arc<dyn Clock>) -> Result<Runni
         .thread_name("log")
         .finish(std::io::stderr());
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(Lines {
-            form: form(settings.format),
-            clock,
-        })
+        .event_format(Lines { form: form(settings.format), clock })
         .with_ansi(false)
         .with_writer(writer)
         .with_filter(filter(&settings.filter)?);
@@ -78,10 +75,7 @@ pub(crate) fn start(settings: &Telemetry, clock: Arc<dyn Clock>) -> Result<Runni
     let subscriber = Registry::default().with(lines).with(traces);
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|error| format!("logging cannot start: {error}"))?;
-    Ok(Running {
-        provider,
-        _lines: guard,
-    })
+    Ok(Running { provider, _lines: guard })
 }
 
 fn form(format: LogFormat) -> Form {
@@ -95,9 +89,8 @@ fn form(format: LogFormat) -> Form {
 
 fn filter(text: &str) -> Result<EnvFilter, String> {
     let refuse = |error: &dyn std::fmt::Display| format!("telemetry.log: {error}");
-    let no_traces = format!("{TRACE_TARGET}=off")
-        .parse::<Directive>()
-        .map_err(|error| refuse(&error))?;
+    let no_traces =
+        format!("{TRACE_TARGET}=off").parse::<Directive>().map_err(|error| refuse(&error))?;
     let filter = EnvFilter::try_new(text).map_err(|error| refuse(&error))?;
     Ok(filter.add_directive(no_traces))
 }
@@ -107,11 +100,8 @@ fn filter(text: &str) -> Result<EnvFilter, String> {
 fn exporter(endpoint: &str) -> Result<SdkTracerProvider, String> {
     // The setting is the collector's base address, as in OpenTelemetry's own variable.
     let base = endpoint.trim_end_matches('/');
-    let url = if base.ends_with("/v1/traces") {
-        base.to_owned()
-    } else {
-        format!("{base}/v1/traces")
-    };
+    let url =
+        if base.ends_with("/v1/traces") { base.to_owned() } else { format!("{base}/v1/traces") };
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpJson)
@@ -119,10 +109,7 @@ fn exporter(endpoint: &str) -> Result<SdkTracerProvider, String> {
         .build()
         .map_err(|error| format!("telemetry.otlp_endpoint: {error}"))?;
     let resource = Resource::builder().with_service_name("vestibule").build();
-    Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(resource)
-        .build())
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
 }
 
 #[cfg(test)]
@@ -131,11 +118,6 @@ mod tests {
 
     #[test]
     fn spans_for_export_are_never_log_lines() {
-        assert!(
-            filter("trace")
-                .unwrap()
-                .to_string()
-                .contains("vestibule::trace=off")
-        );
+        assert!(filter("trace").unwrap().to_string().contains("vestibule::trace=off"));
     }
 }

@@ -21,12 +21,7 @@ pub struct Row {
 }
 
 const fn new(status: u16, code: &'static str, actor: Actor, retryable: bool) -> Row {
-    Row {
-        status,
-        code,
-        actor,
-        retryable,
-    }
+    Row { status, code, actor, retryable }
 }
 
 /// The table.
@@ -140,12 +135,7 @@ mod tests {
             let retry = if row.retryable { "retry" } else { "-" };
             let name = format!("{kind:?}");
             let actor = format!("{:?}", row.actor);
-            writeln!(
-                table,
-                "{name:21} {} {:24} {actor:9} {retry}",
-                row.status, row.code
-            )
-            .unwrap();
+            writeln!(table, "{name:21} {} {:24} {actor:9} {retry}", row.status, row.code).unwrap();
         }
         insta::assert_snapshot!(table);
     }
@@ -187,9 +177,6 @@ mod tests {
         let id = RequestId::new(Default::default());
         let limited = failure(&Error::new(ErrorKind::RateLimited).retry_after(0), id);
         assert_eq!((limited.status, limited.retry_after), (429, Some(1)));
-        assert_eq!(
-            failure(&Error::new(ErrorKind::Malformed), id).retry_after,
-            None
-        );
+        assert_eq!(failure(&Error::new(ErrorKind::Malformed), id).retry_after, None);
     }
 }

@@ -69,12 +69,7 @@ impl Envelope {
     /// # Errors
     /// [`ErrorKind::InvalidField`].
     pub fn device_id(&self) -> Result<Option<DeviceId>> {
-        typed(
-            &self.fields.device_id,
-            "deviceId",
-            "must be a UUID",
-            DeviceId::parse,
-        )
+        typed(&self.fields.device_id, "deviceId", "must be a UUID", DeviceId::parse)
     }
 
     /// `externalId` of the top level.
@@ -82,12 +77,7 @@ impl Envelope {
     /// # Errors
     /// [`ErrorKind::InvalidField`].
     pub fn external_id(&self) -> Result<Option<ExternalId>> {
-        typed(
-            &self.fields.external_id,
-            "externalId",
-            "must be 1 to 255 bytes",
-            ExternalId::parse,
-        )
+        typed(&self.fields.external_id, "externalId", "must be 1 to 255 bytes", ExternalId::parse)
     }
 
     /// `refreshToken` of the top level.
@@ -111,12 +101,9 @@ impl Envelope {
     /// # Errors
     /// [`ErrorKind::InvalidField`].
     pub fn user_id(&self) -> Result<Option<String>> {
-        typed(
-            &self.fields.user_id,
-            "userId",
-            "must be 1 to 255 bytes",
-            |text| (1..=255).contains(&text.len()).then(|| text.to_owned()),
-        )
+        typed(&self.fields.user_id, "userId", "must be 1 to 255 bytes", |text| {
+            (1..=255).contains(&text.len()).then(|| text.to_owned())
+        })
     }
 
     /// `data`; absent is `{}`.
@@ -151,9 +138,7 @@ fn typed<T>(
 ) -> Result<Option<T>> {
     match entry {
         Entry::Absent => Ok(None),
-        Entry::Text(text) => parse(text)
-            .map(Some)
-            .ok_or_else(|| Error::field(name, expected)),
+        Entry::Text(text) => parse(text).map(Some).ok_or_else(|| Error::field(name, expected)),
         Entry::Other => Err(Error::field(name, "must be a string")),
     }
 }
@@ -194,10 +179,7 @@ pub fn body(bytes: &[u8], query: Option<&str>) -> Result<Envelope> {
     if let Some(again) = Pairs::parse(query.unwrap_or_default())?.take("projectId")
         && again != project_id.to_string()
     {
-        return Err(Error::field(
-            "projectId",
-            "is given twice with different values",
-        ));
+        return Err(Error::field("projectId", "is given twice with different values"));
     }
     let instance = instance(entry(body.strategy), entry(body.provider))?;
     let data = match body.data {
@@ -251,16 +233,8 @@ pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         Payload::from_json(text).ok_or_else(|| malformed("the body must be an object"))?;
     payload.parse().map_err(|error| {
         // The shared explanation speaks of `data`; these bodies have no such wrapper.
-        let field = error
-            .details()
-            .get("field")
-            .and_then(|v| v.as_str())
-            .unwrap_or_default();
-        let reason = error
-            .details()
-            .get("reason")
-            .and_then(|v| v.as_str())
-            .unwrap_or_default();
+        let field = error.details().get("field").and_then(|v| v.as_str()).unwrap_or_default();
+        let reason = error.details().get("reason").and_then(|v| v.as_str()).unwrap_or_default();
         Error::field(field.strip_prefix("data.").unwrap_or(field), reason)
     })
 }
@@ -268,10 +242,7 @@ pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 /// The project that a query names, where it names one properly: for answers to a preflight.
 #[must_use]
 pub fn project_in_query(query: &str) -> Option<ProjectId> {
-    Pairs::parse(query)
-        .ok()?
-        .take("projectId")
-        .and_then(|text| ProjectId::parse(&text))
+    Pairs::parse(query).ok()?.take("projectId").and_then(|text| ProjectId::parse(&text))
 }
 
 fn malformed(reason: &'static str) -> Error {
@@ -306,10 +277,7 @@ fn name(entry: Entry, field: &'static str) -> Result<String> {
     match entry {
         Entry::Text(text) if is_name(&text) => Ok(text),
         Entry::Absent => Err(Error::field(field, "is required")),
-        _ => Err(Error::field(
-            field,
-            "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -",
-        )),
+        _ => Err(Error::field(field, "must be 1 to 64 of the characters A-Z a-z 0-9 . _ -")),
     }
 }
 
@@ -321,13 +289,8 @@ impl<'a> Pairs<'a> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             // The decoder writes U+FFFD for bytes that are not UTF-8.
-            if [&key, &value]
-                .iter()
-                .any(|text| text.contains(['\u{fffd}', '\0']))
-            {
-                return Err(malformed(
-                    "the query is not percent-encoded UTF-8 without NUL",
-                ));
+            if [&key, &value].iter().any(|text| text.contains(['\u{fffd}', '\0'])) {
+                return Err(malformed("the query is not percent-encoded UTF-8 without NUL"));
             }
             if pairs.iter().any(|(seen, _)| *seen == key) {
                 return Err(malformed("a key stands twice in the query"));
@@ -346,8 +309,7 @@ impl<'a> Pairs<'a> {
     }
 
     fn entry(&mut self, key: &str) -> Entry {
-        self.take(key)
-            .map_or(Entry::Absent, |value| Entry::Text(value.into_owned()))
+        self.take(key).map_or(Entry::Absent, |value| Entry::Text(value.into_owned()))
     }
 }
 
@@ -378,10 +340,7 @@ mod tests {
     fn p02_two_different_projects_are_refused() {
         let text = format!("{{{ROUTING}}}");
         let other = "projectId=00000000-0000-4000-8000-000000000000";
-        assert_eq!(
-            field(&body(text.as_bytes(), Some(other)).unwrap_err()),
-            "projectId"
-        );
+        assert_eq!(field(&body(text.as_bytes(), Some(other)).unwrap_err()), "projectId");
         let same = "projectId=5d5b0676-ce0f-4058-b2bf-49af49f61cb5";
         assert!(body(text.as_bytes(), Some(same)).is_ok());
         assert!(query(&format!("{same}&{same}&strategy=s&provider=p")).is_err());
@@ -399,25 +358,15 @@ mod tests {
             "",
         ] {
             let text = format!(r#"{{"projectId":"{bad}","strategy":"s","provider":"p"}}"#);
-            assert_eq!(
-                field(&body(text.as_bytes(), None).unwrap_err()),
-                "projectId",
-                "{bad}"
-            );
+            assert_eq!(field(&body(text.as_bytes(), None).unwrap_err()), "projectId", "{bad}");
         }
     }
 
     #[test]
     fn i11_other_types_are_refused_by_name() {
         for (name, text) in [
-            (
-                "projectId",
-                r#"{"projectId":["a"],"strategy":"s","provider":"p"}"#,
-            ),
-            (
-                "projectId",
-                r#"{"projectId":null,"strategy":"s","provider":"p"}"#,
-            ),
+            ("projectId", r#"{"projectId":["a"],"strategy":"s","provider":"p"}"#),
+            ("projectId", r#"{"projectId":null,"strategy":"s","provider":"p"}"#),
             (
                 "strategy",
                 r#"{"projectId":"5d5b0676-ce0f-4058-b2bf-49af49f61cb5","strategy":true,"provider":"p"}"#,
@@ -426,32 +375,16 @@ mod tests {
             assert_eq!(field(&body(text.as_bytes(), None).unwrap_err()), name);
         }
         let with = |extra: &str| body(format!("{{{ROUTING},{extra}}}").as_bytes(), None).unwrap();
-        assert_eq!(
-            field(&with(r#""deviceId":7"#).device_id().unwrap_err()),
-            "deviceId"
-        );
+        assert_eq!(field(&with(r#""deviceId":7"#).device_id().unwrap_err()), "deviceId");
         assert_eq!(field(&with(r#""data":[1]"#).data().unwrap_err()), "data");
         assert_eq!(field(&with(r#""data":"x""#).data().unwrap_err()), "data");
-        assert!(
-            with(r#""data":null"#)
-                .data()
-                .unwrap()
-                .names()
-                .unwrap()
-                .is_empty()
-        );
+        assert!(with(r#""data":null"#).data().unwrap().names().unwrap().is_empty());
         assert!(with(r#""deviceId":null"#).device_id().unwrap().is_none());
     }
 
     #[test]
     fn unknown_top_level_fields_are_ignored() {
-        assert!(
-            body(
-                format!(r#"{{{ROUTING},"further":{{"a":1}}}}"#).as_bytes(),
-                None
-            )
-            .is_ok()
-        );
+        assert!(body(format!(r#"{{{ROUTING},"further":{{"a":1}}}}"#).as_bytes(), None).is_ok());
     }
 
     #[test]

@@ -17,27 +17,19 @@ pub(crate) struct Quirks {
     pub(crate) plain_registration: bool,
 }
 
-const STANDARD: Quirks = Quirks {
-    echo: false,
-    lower_case_ok: false,
-    plain_registration: false,
-};
+const STANDARD: Quirks = Quirks { echo: false, lower_case_ok: false, plain_registration: false };
 
 /// Looks the quirks up.
 pub(crate) fn of(kind: &str, operation: Operation) -> Quirks {
     match (kind, operation) {
         // tests/contract/16-no-login-profile.json and 18-no-login-update.json
-        ("noLogin", Operation::Profile | Operation::Update) => Quirks {
-            echo: true,
-            lower_case_ok: true,
-            ..STANDARD
-        },
+        ("noLogin", Operation::Profile | Operation::Update) => {
+            Quirks { echo: true, lower_case_ok: true, ..STANDARD }
+        }
         // tests/contract/17-no-login-register.json
-        ("noLogin", Operation::Register) => Quirks {
-            lower_case_ok: true,
-            plain_registration: true,
-            ..STANDARD
-        },
+        ("noLogin", Operation::Register) => {
+            Quirks { lower_case_ok: true, plain_registration: true, ..STANDARD }
+        }
         _ => STANDARD,
     }
 }

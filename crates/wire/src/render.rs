@@ -39,11 +39,7 @@ pub fn render(route: &Route<'_>, answer: &Answer) -> Rendered {
         true => "ok",
         false => messages::success(route.operation, created),
     };
-    let status = if created && !quirks.plain_registration {
-        201
-    } else {
-        200
-    };
+    let status = if created && !quirks.plain_registration { 201 } else { 200 };
     let body = match answer {
         Answer::Session(session) => envelope(message, None, &SessionBody::of(session, quirks)),
         Answer::Profile(view) if route.operation == Operation::Vouch => {
@@ -61,10 +57,7 @@ pub fn render(route: &Route<'_>, answer: &Answer) -> Rendered {
 /// Renders a success whose data is a struct of the caller's.
 #[must_use]
 pub fn plain(data: &impl Serialize) -> Rendered {
-    Rendered {
-        status: 200,
-        body: envelope("OK", None, data),
-    }
+    Rendered { status: 200, body: envelope("OK", None, data) }
 }
 
 #[derive(Serialize)]
@@ -79,15 +72,7 @@ struct Envelope<'a, T> {
 fn envelope<T: Serialize>(message: &str, echo: Option<Echo<'_>>, data: &T) -> Vec<u8> {
     let mut body = Vec::with_capacity(512);
     // Writing these structs to memory cannot fail: every key is text and every value plain.
-    let _ = serde_json::to_writer(
-        &mut body,
-        &Envelope {
-            echo,
-            result: 1,
-            message,
-            data,
-        },
-    );
+    let _ = serde_json::to_writer(&mut body, &Envelope { echo, result: 1, message, data });
     body
 }
 
@@ -149,12 +134,8 @@ impl<'a> SessionBody<'a> {
             external_id: session.external_id.reveal(),
             user_id: session.user_id,
             access_token: tokens.map(|t| t.access.expose_secret()),
-            profile_token: tokens
-                .and_then(|t| t.id.as_ref())
-                .map(|t| t.expose_secret()),
-            refresh_token: tokens
-                .and_then(|t| t.refresh.as_ref())
-                .map(|t| t.expose_secret()),
+            profile_token: tokens.and_then(|t| t.id.as_ref()).map(|t| t.expose_secret()),
+            refresh_token: tokens.and_then(|t| t.refresh.as_ref()).map(|t| t.expose_secret()),
             sign_up: session.sign_up.secs(),
             signup: quirks.plain_registration.then(|| session.sign_up.secs()),
             is_new: session.is_new,
@@ -203,11 +184,7 @@ impl<'a> VouchBody<'a> {
             updated_at: view.updated_at.secs().to_string(),
             nickname: view.attributes.get("nickname"),
             email: view.attributes.get("email"),
-            devices: view
-                .devices
-                .iter()
-                .map(|d| DeviceBody::of(d, view.user_id))
-                .collect(),
+            devices: view.devices.iter().map(|d| DeviceBody::of(d, view.user_id)).collect(),
             user_id: view.user_id,
         }
     }
@@ -231,13 +208,7 @@ struct DeviceBody<'a> {
 impl<'a> DeviceBody<'a> {
     fn of(device: &'a DeviceView, user: vestibule_core::UserId) -> Self {
         match device {
-            DeviceView::Own {
-                device_id,
-                sign_up,
-                last_login,
-                time_stamp,
-                signature,
-            } => Self {
+            DeviceView::Own { device_id, sign_up, last_login, time_stamp, signature } => Self {
                 device_id: device_id.uuid().to_string().into(),
                 last_login: last_login.secs(),
                 sign_up: sign_up.secs(),
@@ -245,11 +216,7 @@ impl<'a> DeviceBody<'a> {
                 time_stamp: Some(time_stamp.secs()),
                 signature: Some(signature),
             },
-            DeviceView::Other {
-                shown,
-                sign_up,
-                last_login,
-            } => Self {
+            DeviceView::Other { shown, sign_up, last_login } => Self {
                 device_id: shown.as_str().into(),
                 last_login: last_login.secs(),
                 sign_up: sign_up.secs(),
@@ -269,12 +236,7 @@ mod tests {
 
     fn route<'a>(operation: Operation, kind: &'a str, instance: &'a InstanceId) -> Route<'a> {
         let project = ProjectId::parse("5d5b0676-ce0f-4058-b2bf-49af49f61cb5").unwrap();
-        Route {
-            operation,
-            kind,
-            project,
-            instance,
-        }
+        Route { operation, kind, project, instance }
     }
 
     fn session(is_new: Option<bool>) -> Answer {
@@ -320,11 +282,7 @@ mod tests {
     fn shown(operation: Operation, kind: &str, provider: &str, answer: &Answer) -> String {
         let instance = InstanceId::new("simplified", provider).unwrap();
         let rendered = render(&route(operation, kind, &instance), answer);
-        format!(
-            "{} {}",
-            rendered.status,
-            String::from_utf8(rendered.body).unwrap()
-        )
+        format!("{} {}", rendered.status, String::from_utf8(rendered.body).unwrap())
     }
 
     #[test]
@@ -357,12 +315,7 @@ mod tests {
 
     #[test]
     fn g06_other_devices_are_shortened() {
-        let body = shown(
-            Operation::Vouch,
-            "google",
-            "google",
-            &Answer::Profile(Box::new(view())),
-        );
+        let body = shown(Operation::Vouch, "google", "google", &Answer::Profile(Box::new(view())));
         insta::assert_snapshot!(body);
         assert!(body.contains(r#"{"deviceId":"a055da77","lastLogin":2,"signUp":1}"#));
     }

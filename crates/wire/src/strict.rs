@@ -48,10 +48,7 @@ impl Refusal {
 /// The first [`Refusal`] met.
 pub fn check(body: &[u8]) -> Result<&str, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::NotJson)?;
-    if !text
-        .trim_start_matches([' ', '\t', '\r', '\n'])
-        .starts_with('{')
-    {
+    if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
         // Told apart only where it is JSON at all.
         return Err(match serde_json::from_str::<de::IgnoredAny>(text) {
             Ok(_) => Refusal::NotAnObject,
@@ -59,9 +56,7 @@ pub fn check(body: &[u8]) -> Result<&str, Refusal> {
         });
     }
     let mut json = serde_json::Deserializer::from_str(text);
-    Value { depth: 1 }
-        .deserialize(&mut json)
-        .map_err(|error| refusal(&error))?;
+    Value { depth: 1 }.deserialize(&mut json).map_err(|error| refusal(&error))?;
     json.end().map_err(|_| Refusal::NotJson)?;
     Ok(text)
 }
@@ -72,14 +67,10 @@ const NUL: &str = "vestibule: nul";
 
 fn refusal(error: &serde_json::Error) -> Refusal {
     let text = error.to_string();
-    [
-        (DUPLICATE, Refusal::DuplicateKey),
-        (DEEP, Refusal::TooDeep),
-        (NUL, Refusal::Nul),
-    ]
-    .into_iter()
-    .find_map(|(mark, refusal)| text.starts_with(mark).then_some(refusal))
-    .unwrap_or(Refusal::NotJson)
+    [(DUPLICATE, Refusal::DuplicateKey), (DEEP, Refusal::TooDeep), (NUL, Refusal::Nul)]
+        .into_iter()
+        .find_map(|(mark, refusal)| text.starts_with(mark).then_some(refusal))
+        .unwrap_or(Refusal::NotJson)
 }
 
 #[derive(Clone, Copy)]
@@ -92,18 +83,12 @@ impl Value {
         if self.depth > MAX_DEPTH {
             return Err(E::custom(DEEP));
         }
-        Ok(Self {
-            depth: self.depth + 1,
-        })
+        Ok(Self { depth: self.depth + 1 })
     }
 }
 
 fn no_nul<E: de::Error>(text: &str) -> Result<(), E> {
-    if text.contains('\0') {
-        Err(E::custom(NUL))
-    } else {
-        Ok(())
-    }
+    if text.contains('\0') { Err(E::custom(NUL)) } else { Ok(()) }
 }
 
 impl<'de> DeserializeSeed<'de> for Value {

@@ -23,9 +23,7 @@ impl ProviderConfig for MagicWordConfig {
     type Provider = MagicWord;
 
     fn build(self, deps: Deps) -> Result<MagicWord> {
-        Ok(MagicWord {
-            word: deps.secrets.resolve(&self.word)?,
-        })
+        Ok(MagicWord { word: deps.secrets.resolve(&self.word)? })
     }
 }
 

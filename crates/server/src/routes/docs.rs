@@ -22,11 +22,7 @@ pub(super) fn router() -> Router<Arc<Shared>> {
 }
 
 async fn openapi(State(app): App) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/json")],
-        app.openapi.clone(),
-    )
-        .into_response()
+    ([(header::CONTENT_TYPE, "application/json")], app.openapi.clone()).into_response()
 }
 
 const PAGE: &str = r#"<!doctype html>

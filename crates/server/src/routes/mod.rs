@@ -25,12 +25,7 @@ pub(crate) type App = axum::extract::State<Arc<Shared>>;
 /// The routes that the OpenAPI document describes.
 pub(crate) fn documented() -> OpenApiRouter<Arc<Shared>> {
     OpenApiRouter::new()
-        .routes(routes!(
-            user::profile,
-            user::register,
-            user::update,
-            user::erase
-        ))
+        .routes(routes!(user::profile, user::register, user::update, user::erase))
         .routes(routes!(user::check))
         .routes(routes!(user::vouch))
         .routes(routes!(session::login, session::login_alias))

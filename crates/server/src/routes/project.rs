@@ -29,15 +29,10 @@ pub(crate) async fn providers(
 
 fn list(shared: &Shared, id: &str, request: &Request, trace: &mut Trace) -> Result<Rendered> {
     let id = ProjectId::parse(id).ok_or_else(|| {
-        Error::field(
-            "projectId",
-            "must be a UUID in its lower-case hyphenated form",
-        )
+        Error::field("projectId", "must be a UUID in its lower-case hyphenated form")
     })?;
     let project = project(shared, id, request.headers(), trace)?;
     limit(shared, id, Operation::Profile)?;
-    let listed = project
-        .instances()
-        .map(|one| (one.id(), one.capabilities()));
+    let listed = project.instances().map(|one| (one.id(), one.capabilities()));
     Ok(vestibule_wire::providers(listed))
 }

@@ -47,9 +47,6 @@ async fn verdict(shared: &Shared, request: Request, trace: &mut Trace) -> Result
     let at = Timestamp::from_secs(claim.time_stamp);
     // A time beyond the range of milliseconds would be verified as another one.
     let valid = at.secs() == claim.time_stamp
-        && shared
-            .broker
-            .verify_signature(&project, claim.user_id, at, &claim.signature)
-            .await?;
+        && shared.broker.verify_signature(&project, claim.user_id, at, &claim.signature).await?;
     Ok(vestibule_wire::render::plain(&Verdict { valid }))
 }

@@ -11,44 +11,26 @@ use crate::conformance::Rule;
 /// A change touches what it names, grows the revision by one and moves the time of change.
 pub async fn update_changes_only_what_is_given(stores: &dyn Stores) -> Rule {
     let accounts = stores.accounts(project());
-    let made = accounts
-        .find_or_create(new_account(1)?)
-        .await?
-        .found
-        .account;
+    let made = accounts.find_or_create(new_account(1)?).await?.found.account;
     let bystander = accounts.find_or_create(new_account(2)?).await?.found;
 
-    let named = ProfilePatch {
-        username: Some(username("Harvey")?),
-        ..Default::default()
-    };
-    let after = given(
-        accounts.update(user(1), named, at(5_000)).await?,
-        "the account",
-    )?;
+    let named = ProfilePatch { username: Some(username("Harvey")?), ..Default::default() };
+    let after = given(accounts.update(user(1), named, at(5_000)).await?, "the account")?;
     let mut expected = made;
     expected.username = Some(username("Harvey")?);
     expected.updated_at = at(5_000);
     expected.revision += 1;
     assert_eq!(after, expected);
 
-    let profiled = ProfilePatch {
-        app_profile: Some(app_profile(r#"{"a":1}"#)?),
-        ..Default::default()
-    };
-    let after = given(
-        accounts.update(user(1), profiled, at(6_000)).await?,
-        "the account",
-    )?;
+    let profiled =
+        ProfilePatch { app_profile: Some(app_profile(r#"{"a":1}"#)?), ..Default::default() };
+    let after = given(accounts.update(user(1), profiled, at(6_000)).await?, "the account")?;
     expected.app_profile = app_profile(r#"{"a":1}"#)?;
     expected.updated_at = at(6_000);
     expected.revision += 1;
     assert_eq!(after, expected);
 
-    assert_eq!(
-        must_find(accounts.as_ref(), &key(1)?).await?.account,
-        expected
-    );
+    assert_eq!(must_find(accounts.as_ref(), &key(1)?).await?.account, expected);
     assert_eq!(must_find(accounts.as_ref(), &key(2)?).await?, bystander);
     Ok(())
 }
@@ -56,11 +38,7 @@ pub async fn update_changes_only_what_is_given(stores: &dyn Stores) -> Rule {
 /// A change that expects another revision is refused whole.
 pub async fn stale_revision_is_a_conflict(stores: &dyn Stores) -> Rule {
     let accounts = stores.accounts(project());
-    let made = accounts
-        .find_or_create(new_account(1)?)
-        .await?
-        .found
-        .account;
+    let made = accounts.find_or_create(new_account(1)?).await?.found.account;
     let patch = |name, expected_revision| {
         username(name).map(|username| ProfilePatch {
             username: Some(username),
@@ -68,13 +46,9 @@ pub async fn stale_revision_is_a_conflict(stores: &dyn Stores) -> Rule {
             expected_revision: Some(expected_revision),
         })
     };
-    let fresh = accounts
-        .update(user(1), patch("First", made.revision)?, at(2_000))
-        .await?;
+    let fresh = accounts.update(user(1), patch("First", made.revision)?, at(2_000)).await?;
     let fresh = given(fresh, "the account")?;
-    let stale = accounts
-        .update(user(1), patch("Second", made.revision)?, at(3_000))
-        .await;
+    let stale = accounts.update(user(1), patch("Second", made.revision)?, at(3_000)).await;
     assert!(matches!(stale, Err(StoreError::Conflict)), "{stale:?}");
     assert_eq!(must_find(accounts.as_ref(), &key(1)?).await?.account, fresh);
     Ok(())
@@ -88,19 +62,9 @@ pub async fn erase_removes_one_account_whole(stores: &dyn Stores) -> Rule {
     assert!(accounts.erase(user(1)).await?, "there was one");
     assert!(!accounts.erase(user(1)).await?, "there is none any more");
     assert_eq!(accounts.find(&key(1)?).await?, None);
-    assert_eq!(
-        accounts
-            .find_by_external(&instance()?, &external(1))
-            .await?,
-        None
-    );
+    assert_eq!(accounts.find_by_external(&instance()?, &external(1)).await?, None);
     assert!(accounts.devices(user(1)).await?.is_empty());
-    assert_eq!(
-        accounts
-            .update(user(1), ProfilePatch::default(), at(0))
-            .await?,
-        None
-    );
+    assert_eq!(accounts.update(user(1), ProfilePatch::default(), at(0)).await?, None);
     assert_eq!(must_find(accounts.as_ref(), &key(2)?).await?, bystander);
     assert_eq!(accounts.devices(user(2)).await?.len(), 1);
     Ok(())
@@ -111,11 +75,7 @@ pub async fn an_erased_identity_registers_anew(stores: &dyn Stores) -> Rule {
     let accounts = stores.accounts(project());
     accounts.find_or_create(new_account(1)?).await?;
     accounts.erase(user(1)).await?;
-    let anew = NewAccount {
-        id: user(2),
-        at: at(9_000),
-        ..new_account(1)?
-    };
+    let anew = NewAccount { id: user(2), at: at(9_000), ..new_account(1)? };
     let answer = accounts.find_or_create(anew).await?;
     assert!(answer.created);
     assert_eq!(answer.found.account.id, user(2));

@@ -49,9 +49,7 @@ pub(crate) fn other_project() -> ProjectId {
 }
 
 pub(crate) fn user(n: u8) -> UserId {
-    UserId::new(Uuid::from_u128(
-        0x0190_0000_0000_7000_9000_0000_0000_0000 + u128::from(n),
-    ))
+    UserId::new(Uuid::from_u128(0x0190_0000_0000_7000_9000_0000_0000_0000 + u128::from(n)))
 }
 
 pub(crate) fn at(millis: i64) -> Timestamp {
@@ -64,10 +62,7 @@ pub(crate) fn given<T>(sample: Option<T>, what: &str) -> Result<T, Broken> {
 }
 
 pub(crate) fn instance() -> Result<InstanceId, Broken> {
-    given(
-        InstanceId::new("simplified", "anonymous"),
-        "a valid instance",
-    )
+    given(InstanceId::new("simplified", "anonymous"), "a valid instance")
 }
 
 pub(crate) fn username(text: &str) -> Result<Username, Broken> {

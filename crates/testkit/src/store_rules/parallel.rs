@@ -33,20 +33,12 @@ async fn register_all(
 /// Fifty registrations of one identity make one account, and one of them says so.
 pub async fn parallel_registers_of_one_identity_make_one_account(stores: &dyn Stores) -> Rule {
     let all = (1..=CALLERS)
-        .map(|n| -> Result<_, Broken> {
-            Ok(NewAccount {
-                id: user(n),
-                ..new_account(1)?
-            })
-        })
+        .map(|n| -> Result<_, Broken> { Ok(NewAccount { id: user(n), ..new_account(1)? }) })
         .collect::<Result<_, Broken>>()?;
     let answers = register_all(stores, all).await?;
     assert_eq!(answers.len(), usize::from(CALLERS));
     assert_eq!(answers.iter().filter(|answer| answer.created).count(), 1);
-    let ids: BTreeSet<_> = answers
-        .iter()
-        .map(|answer| answer.found.account.id)
-        .collect();
+    let ids: BTreeSet<_> = answers.iter().map(|answer| answer.found.account.id).collect();
     assert_eq!(ids.len(), 1, "all callers get the same user");
     let kept = must_find(stores.accounts(project()).as_ref(), &key(1)?).await?;
     assert!(ids.contains(&kept.account.id));
@@ -55,9 +47,7 @@ pub async fn parallel_registers_of_one_identity_make_one_account(stores: &dyn St
 
 /// Fifty registrations of fifty identities make fifty accounts.
 pub async fn parallel_registers_of_many_identities_make_them_all(stores: &dyn Stores) -> Rule {
-    let all = (1..=CALLERS)
-        .map(new_account)
-        .collect::<Result<_, Broken>>()?;
+    let all = (1..=CALLERS).map(new_account).collect::<Result<_, Broken>>()?;
     let answers = register_all(stores, all).await?;
     assert!(answers.iter().all(|answer| answer.created));
     let accounts = stores.accounts(project());
@@ -71,11 +61,7 @@ pub async fn parallel_registers_of_many_identities_make_them_all(stores: &dyn St
 /// Of many changes that expect the same revision, one is made.
 pub async fn parallel_conditional_updates_have_one_winner(stores: &dyn Stores) -> Rule {
     let accounts = stores.accounts(project());
-    let made = accounts
-        .find_or_create(new_account(1)?)
-        .await?
-        .found
-        .account;
+    let made = accounts.find_or_create(new_account(1)?).await?.found.account;
     let mut calls = JoinSet::new();
     for n in 1..=CALLERS {
         let accounts = Arc::clone(&accounts);
@@ -108,23 +94,12 @@ pub async fn parallel_keys_keep_the_first(stores: &dyn Stores) -> Rule {
     let mut calls = JoinSet::new();
     for n in 1..=CALLERS {
         let keys = Arc::clone(&keys);
-        calls.spawn(async move {
-            keys.find_or_create(KeyName::Identity, Sealed(vec![n]))
-                .await
-        });
+        calls.spawn(async move { keys.find_or_create(KeyName::Identity, Sealed(vec![n])).await });
     }
     let kept = given(keys_after(&mut calls).await?, "a key")?;
     assert_eq!(keys.find(KeyName::Identity).await?, Some(kept.clone()));
-    assert_eq!(
-        keys.find_or_create(KeyName::Identity, Sealed(vec![0]))
-            .await?,
-        kept
-    );
-    assert_eq!(
-        keys.find(KeyName::Signature).await?,
-        None,
-        "each key has its own name"
-    );
+    assert_eq!(keys.find_or_create(KeyName::Identity, Sealed(vec![0])).await?, kept);
+    assert_eq!(keys.find(KeyName::Signature).await?, None, "each key has its own name");
     Ok(())
 }
 

@@ -18,16 +18,10 @@ pub async fn text_survives_to_the_letter(stores: &dyn Stores) -> Rule {
     assert_eq!(long.len(), AppProfile::MAX);
 
     let mut new = new_account(1)?;
-    new.username = Some(username(
-        "Ha'rv\"ey; DROP TABLE account;-- 🦊 \u{202e}e\u{301}",
-    )?);
+    new.username = Some(username("Ha'rv\"ey; DROP TABLE account;-- 🦊 \u{202e}e\u{301}")?);
     new.app_profile = Some(app_profile(&long)?);
-    new.identity
-        .attributes
-        .insert("名前".to_owned(), "Zoë\u{0}\n\\".into());
-    new.identity
-        .attributes
-        .insert("list".to_owned(), vec![1_i64, i64::MIN, i64::MAX].into());
+    new.identity.attributes.insert("名前".to_owned(), "Zoë\u{0}\n\\".into());
+    new.identity.attributes.insert("list".to_owned(), vec![1_i64, i64::MIN, i64::MAX].into());
     let expected = new.clone();
     accounts.find_or_create(new).await?;
 
@@ -43,21 +37,14 @@ pub async fn times_before_1970_survive(stores: &dyn Stores) -> Rule {
     let accounts = stores.accounts(project());
     let moments = [-1, -86_400_001, i64::MIN, i64::MAX];
     for moment in moments {
-        let login = NewAccount {
-            at: at(moment),
-            ..new_account(1)?
-        };
+        let login = NewAccount { at: at(moment), ..new_account(1)? };
         accounts.find_or_create(login).await?;
     }
     let account = must_find(accounts.as_ref(), &key(1)?).await?.account;
     assert_eq!(account.sign_up, at(-1));
     assert_eq!(account.logins, moments.map(at));
     let devices = accounts.devices(user(1)).await?;
-    assert!(
-        devices
-            .iter()
-            .all(|device| device.last_login == at(i64::MAX))
-    );
+    assert!(devices.iter().all(|device| device.last_login == at(i64::MAX)));
     Ok(())
 }
 
@@ -71,10 +58,7 @@ pub async fn a_refused_write_leaves_nothing(stores: &dyn Stores) -> Rule {
     let refused = accounts.find_or_create(same_external).await;
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
 
-    let same_id = NewAccount {
-        id: user(1),
-        ..new_account(3)?
-    };
+    let same_id = NewAccount { id: user(1), ..new_account(3)? };
     let refused = accounts.find_or_create(same_id).await;
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
 
@@ -90,10 +74,7 @@ pub async fn a_refused_write_leaves_nothing(stores: &dyn Stores) -> Rule {
 /// A store that nobody writes to takes a write and has none waiting.
 pub async fn a_ready_store_has_nothing_queued(stores: &dyn Stores) -> Rule {
     stores.ready().await?;
-    stores
-        .accounts(project())
-        .find_or_create(new_account(1)?)
-        .await?;
+    stores.accounts(project()).find_or_create(new_account(1)?).await?;
     assert_eq!(stores.queue_depth(), 0);
     Ok(())
 }
@@ -110,20 +91,13 @@ pub async fn a_closed_store_refuses(stores: &dyn Stores) -> Rule {
     stores.close().await;
     stores.close().await;
     assert!(refused(accounts.find(&key(1)?).await));
-    assert!(refused(
-        accounts.find_by_external(&instance()?, &external(1)).await
-    ));
+    assert!(refused(accounts.find_by_external(&instance()?, &external(1)).await));
     assert!(refused(accounts.find_or_create(new_account(2)?).await));
     assert!(refused(accounts.devices(user(1)).await));
-    assert!(refused(
-        accounts.record_login(user(1), device(1), at(1)).await
-    ));
+    assert!(refused(accounts.record_login(user(1), device(1), at(1)).await));
     assert!(refused(accounts.erase(user(1)).await));
     assert!(refused(keys.find(KeyName::Identity).await));
-    assert!(refused(
-        keys.find_or_create(KeyName::Identity, Sealed(vec![1]))
-            .await
-    ));
+    assert!(refused(keys.find_or_create(KeyName::Identity, Sealed(vec![1])).await));
     assert!(refused(stores.accounts(project()).find(&key(1)?).await));
     assert!(refused(stores.ready().await));
     Ok(())

@@ -14,9 +14,7 @@ use crate::serve::list_of;
 pub(super) fn check(registry: Registry, file: &Path) -> Result<String, String> {
     let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
     let loader = Loader::of_process(registry, secrets);
-    let loaded = loader
-        .load(file)
-        .map_err(|rejected| list_of(&rejected.problems))?;
+    let loaded = loader.load(file).map_err(|rejected| list_of(&rejected.problems))?;
     if !loaded.warnings.is_empty() {
         complain(&list_of(&loaded.warnings));
     }

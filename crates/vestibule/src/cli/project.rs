@@ -41,8 +41,7 @@ impl New {
     /// The project as TOML.
     pub(super) fn print(&self, entropy: &dyn Entropy) -> Result<String, String> {
         let mut text = String::new();
-        self.write(entropy, &mut text)
-            .map_err(|error| error.to_string())?;
+        self.write(entropy, &mut text).map_err(|error| error.to_string())?;
         Ok(text)
     }
 
@@ -55,17 +54,11 @@ impl New {
         if !self.file {
             writeln!(out, "\n[[project]]")?;
         }
-        writeln!(
-            out,
-            "# The projectId that apps send. It stays the same for good."
-        )?;
+        writeln!(out, "# The projectId that apps send. It stays the same for good.")?;
         writeln!(out, "id = \"{id}\"")?;
         writeln!(out, "# For people; no app sees it.")?;
         writeln!(out, "name = {}", quoted(&self.name))?;
-        writeln!(
-            out,
-            "# Web pages that may call, exactly as browsers send them in `Origin`."
-        )?;
+        writeln!(out, "# Web pages that may call, exactly as browsers send them in `Origin`.")?;
         writeln!(out, "# Apps that are no web pages need no entry.")?;
         writeln!(out, "origins = {}", toml_edit::Value::from(origins))?;
         writeln!(out, "# Left out: a key is made and kept in the store.")?;
@@ -128,10 +121,7 @@ mod tests {
     fn a_block_and_a_file_differ_in_their_tables_only() {
         let block = new(false).print(&OsEntropy).unwrap();
         assert!(block.contains("[[project.provider]]"), "{block}");
-        assert!(
-            block.contains("origins = [\"https://game.example\"]"),
-            "{block}"
-        );
+        assert!(block.contains("origins = [\"https://game.example\"]"), "{block}");
         let file = new(true).print(&OsEntropy).unwrap();
         assert!(file.contains("\n[[provider]]"), "{file}");
         assert!(!file.contains("project]]"), "{file}");

@@ -58,6 +58,5 @@ fn remove(tree: &mut Value, path: &KeyPath) -> bool {
         let Some(next) = next else { return false };
         here = next;
     }
-    here.as_object_mut()
-        .is_some_and(|table| table.remove(key).is_some())
+    here.as_object_mut().is_some_and(|table| table.remove(key).is_some())
 }

@@ -14,10 +14,7 @@ pub(crate) struct Said {
 impl Said {
     /// Only what is wrong.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            help: None,
-        }
+        Self { message: message.into(), help: None }
     }
 
     /// The same with what to do about it.
@@ -41,9 +38,8 @@ pub(crate) fn explain(text: &str) -> Said {
     if let Some(rest) = text.strip_prefix("invalid type: ") {
         return wrong_type(rest);
     }
-    if let Some((_, expected)) = text
-        .strip_prefix("invalid value: ")
-        .and_then(|rest| rest.rsplit_once(", expected "))
+    if let Some((_, expected)) =
+        text.strip_prefix("invalid value: ").and_then(|rest| rest.rsplit_once(", expected "))
     {
         return wrong_value(expected);
     }
@@ -130,9 +126,6 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_is_not_repeated() {
         let said = explain("invalid type: string \"hunter2, expected x\", expected u32");
-        assert_eq!(
-            said.message,
-            "must be a whole number of 0 or more, not a text"
-        );
+        assert_eq!(said.message, "must be a whole number of 0 or more, not a text");
     }
 }

@@ -19,17 +19,10 @@ pub(crate) const IMPLIED: &[(&str, &str)] = &[
 
 /// The kind that a name implies, if it does.
 pub(crate) fn implied(provider: &str) -> Option<&'static str> {
-    IMPLIED
-        .iter()
-        .find(|(name, _)| *name == provider)
-        .map(|(_, kind)| *kind)
+    IMPLIED.iter().find(|(name, _)| *name == provider).map(|(_, kind)| *kind)
 }
 
 /// The names that imply a kind.
 pub(crate) fn names_of(kind: &str) -> Vec<&'static str> {
-    IMPLIED
-        .iter()
-        .filter(|(_, implied)| *implied == kind)
-        .map(|(name, _)| *name)
-        .collect()
+    IMPLIED.iter().filter(|(_, implied)| *implied == kind).map(|(name, _)| *name).collect()
 }

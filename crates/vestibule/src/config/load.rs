@@ -67,11 +67,7 @@ impl Loaded {
 impl Loader {
     /// A loader with the environment of this process.
     pub(crate) fn of_process(registry: Registry, secrets: Arc<dyn Secrets>) -> Self {
-        Self {
-            registry,
-            environment: Environment::of_process(),
-            secrets,
-        }
+        Self { registry, environment: Environment::of_process(), secrets }
     }
 
     /// Reads and checks a file and the project files that it names.
@@ -125,20 +121,11 @@ impl Loader {
     ) -> Result<Loaded, Rejected> {
         let unbuilt = vestibule_broker::check(&self.registry, &specs, &self.secrets);
         problems.extend(places.explain(unbuilt));
-        if problems
-            .iter()
-            .any(|found| found.severity == Severity::Error)
-        {
+        if problems.iter().any(|found| found.severity == Severity::Error) {
             problems.sort_by_key(|found| (found.severity, found.file.clone(), found.line));
             return Err(Rejected { problems, watch });
         }
-        Ok(Loaded {
-            config,
-            specs,
-            warnings: problems,
-            watch,
-            places,
-        })
+        Ok(Loaded { config, specs, warnings: problems, watch, places })
     }
 }
 
@@ -181,9 +168,7 @@ struct Places {
 
 impl Places {
     fn explain(&self, problems: Vec<BuildProblem>) -> Vec<Problem> {
-        let found = problems
-            .into_iter()
-            .filter_map(|problem| self.explain_one(&problem));
+        let found = problems.into_iter().filter_map(|problem| self.explain_one(&problem));
         found.collect()
     }
 

@@ -75,9 +75,7 @@ pub(crate) struct Admin {
 
 impl Default for Admin {
     fn default() -> Self {
-        Self {
-            listen: "127.0.0.1:8081".into(),
-        }
+        Self { listen: "127.0.0.1:8081".into() }
     }
 }
 
@@ -91,9 +89,7 @@ pub(crate) struct Store {
 
 impl Default for Store {
     fn default() -> Self {
-        Self {
-            url: "sqlite://data/vestibule.db".into(),
-        }
+        Self { url: "sqlite://data/vestibule.db".into() }
     }
 }
 
@@ -133,9 +129,7 @@ pub(crate) struct Keys {
 
 impl Default for Keys {
     fn default() -> Self {
-        Self {
-            master: SecretRef::File("data/master.key".into()),
-        }
+        Self { master: SecretRef::File("data/master.key".into()) }
     }
 }
 
@@ -164,11 +158,7 @@ pub(crate) struct Telemetry {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self {
-            otlp_endpoint: None,
-            log_format: LogFormat::Auto,
-            log: "info".into(),
-        }
+        Self { otlp_endpoint: None, log_format: LogFormat::Auto, log: "info".into() }
     }
 }
 

@@ -87,9 +87,8 @@ impl Overlay {
             if entry.variable == OTLP_ENDPOINT && has_endpoint(root) {
                 continue;
             }
-            let section = root
-                .entry(entry.section.clone())
-                .or_insert_with(|| Value::Object(Map::new()));
+            let section =
+                root.entry(entry.section.clone()).or_insert_with(|| Value::Object(Map::new()));
             // A section that is not a table is reported when the tree is decoded.
             if let Some(section) = section.as_object_mut() {
                 section.insert(entry.key.clone(), entry.value.clone());
@@ -111,9 +110,7 @@ impl Overlay {
 
     /// Whether a variable set exactly this or what it is part of.
     pub(crate) fn sets(&self, path: &KeyPath) -> bool {
-        self.entries
-            .iter()
-            .any(|entry| entry.path().is_prefix_of(path))
+        self.entries.iter().any(|entry| entry.path().is_prefix_of(path))
     }
 
     fn add_standard_endpoint(&mut self, environment: &Environment) {
@@ -131,17 +128,12 @@ impl Overlay {
 }
 
 fn has_endpoint(root: &Map<String, Value>) -> bool {
-    root.get("telemetry")
-        .is_some_and(|telemetry| telemetry.get("otlp_endpoint").is_some())
+    root.get("telemetry").is_some_and(|telemetry| telemetry.get("otlp_endpoint").is_some())
 }
 
 fn entry(variable: &str, name: &str, value: Option<&str>) -> Result<Entry, Problem> {
     let refuse = |message: &str, help: &str| {
-        Err(Problem::of_variable(
-            variable,
-            message.to_owned(),
-            Some(help.to_owned()),
-        ))
+        Err(Problem::of_variable(variable, message.to_owned(), Some(help.to_owned())))
     };
     let lower = name.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split("__").collect();

@@ -53,11 +53,7 @@ impl Problem {
 
     /// A finding about an environment variable.
     pub(crate) fn of_variable(variable: &str, message: String, help: Option<String>) -> Self {
-        Self {
-            path: variable.to_owned(),
-            help,
-            ..Self::of_file("environment", message)
-        }
+        Self { path: variable.to_owned(), help, ..Self::of_file("environment", message) }
     }
 
     /// The same with what to do about it.

@@ -45,13 +45,7 @@ pub(crate) struct Checker<'a> {
 impl<'a> Checker<'a> {
     /// A checker that has seen nothing.
     pub(crate) fn new(registry: &'a Registry, secrets: &'a Arc<dyn Secrets>) -> Self {
-        Self {
-            registry,
-            secrets,
-            seen: HashMap::new(),
-            specs: Vec::new(),
-            origins: Vec::new(),
-        }
+        Self { registry, secrets, seen: HashMap::new(), specs: Vec::new(), origins: Vec::new() }
     }
 
     /// Checks one project; `place` names it where another has the same id.
@@ -84,11 +78,7 @@ impl<'a> Checker<'a> {
             signature,
             providers,
         });
-        self.origins.push(Origin {
-            source,
-            path,
-            providers: numbers,
-        });
+        self.origins.push(Origin { source, path, providers: numbers });
     }
 
     fn id(
@@ -159,17 +149,10 @@ impl<'a> Checker<'a> {
         let instance = InstanceId::new(strategy.as_deref()?, name.as_deref()?)?;
         if !names.insert(instance.clone()) {
             let said = Said::new(format!("this project has {} already", instance.as_str()));
-            report.error(
-                path,
-                said.help("give one of them another provider name and its `kind`"),
-            );
+            report.error(path, said.help("give one of them another provider name and its `kind`"));
             return None;
         }
-        Some(ProviderSpec {
-            instance,
-            kind: kind?,
-            settings: Value::Object(provider.settings),
-        })
+        Some(ProviderSpec { instance, kind: kind?, settings: Value::Object(provider.settings) })
     }
 
     fn kind(

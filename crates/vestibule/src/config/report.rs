@@ -21,12 +21,7 @@ pub(crate) struct Report<'a> {
 impl<'a> Report<'a> {
     /// An empty report about a file and, for the main file, the environment over it.
     pub(crate) fn new(source: &'a Source, overlay: Option<&'a Overlay>) -> Self {
-        Self {
-            source,
-            overlay,
-            faulty: Vec::new(),
-            problems: Vec::new(),
-        }
+        Self { source, overlay, faulty: Vec::new(), problems: Vec::new() }
     }
 
     /// Notes what could not be decoded.
@@ -72,8 +67,7 @@ impl<'a> Report<'a> {
             });
         }
         if variables.is_empty() {
-            self.problems
-                .push(self.source.problem(severity, path, said));
+            self.problems.push(self.source.problem(severity, path, said));
         }
     }
 }

@@ -24,9 +24,7 @@ pub(crate) fn schema(registry: &Registry) -> String {
         provider.insert("allOf".into(), Value::Array(rules));
     }
     let kinds: Vec<&str> = registry.kinds().collect();
-    let kind = root
-        .pointer_mut("/$defs/Provider/properties/kind")
-        .and_then(Value::as_object_mut);
+    let kind = root.pointer_mut("/$defs/Provider/properties/kind").and_then(Value::as_object_mut);
     if let Some(kind) = kind {
         kind.insert("enum".into(), json!(kinds));
     }
@@ -57,16 +55,13 @@ fn add_settings(root: &mut Value, registry: &Registry, kind: &str) -> bool {
     };
     table.remove("$schema");
     let inner = table.remove("$defs");
-    let needed = table
-        .get("required")
-        .and_then(Value::as_array)
-        .is_some_and(|keys| !keys.is_empty());
+    let needed =
+        table.get("required").and_then(Value::as_array).is_some_and(|keys| !keys.is_empty());
     if let Some(definitions) = root.get_mut("$defs").and_then(Value::as_object_mut) {
         definitions.insert(format!("settings.{kind}"), settings);
         if let Some(Value::Object(inner)) = inner {
-            let renamed = inner
-                .into_iter()
-                .map(|(name, schema)| (format!("settings.{kind}.{name}"), schema));
+            let renamed =
+                inner.into_iter().map(|(name, schema)| (format!("settings.{kind}.{name}"), schema));
             definitions.extend(renamed);
         }
     }
@@ -116,12 +111,7 @@ fn tidy(value: &mut Value) {
         let kept = table
             .get("type")
             .and_then(Value::as_array)
-            .and_then(|types| {
-                types
-                    .iter()
-                    .find(|name| name.as_str() != Some("null"))
-                    .cloned()
-            });
+            .and_then(|types| types.iter().find(|name| name.as_str() != Some("null")).cloned());
         if let Some(kept) = kept {
             table.insert("type".into(), kept);
         }

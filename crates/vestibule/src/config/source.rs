@@ -44,25 +44,17 @@ impl Source {
         // The parser's whole text quotes the line, in which a secret could stand by mistake. So
         // only its message is passed on.
         let parsed = Document::parse(text.clone());
-        parsed
-            .map(|document| Self {
-                file: file.to_owned(),
-                document,
-            })
-            .map_err(|error| {
-                let place = error.span().map(|span| line_and_column(&text, span.start));
-                Problem {
-                    line: place.map(|(line, _)| line),
-                    column: place.map(|(_, column)| column),
-                    ..Problem::of_file(
-                        file,
-                        format!(
-                            "is not TOML: {}",
-                            error.message().trim().replace('\n', ", ")
-                        ),
-                    )
-                }
-            })
+        parsed.map(|document| Self { file: file.to_owned(), document }).map_err(|error| {
+            let place = error.span().map(|span| line_and_column(&text, span.start));
+            Problem {
+                line: place.map(|(line, _)| line),
+                column: place.map(|(_, column)| column),
+                ..Problem::of_file(
+                    file,
+                    format!("is not TOML: {}", error.message().trim().replace('\n', ", ")),
+                )
+            }
+        })
     }
 
     /// The content as a tree. Dates become text: no setting is one.
@@ -77,10 +69,7 @@ impl Source {
 
     /// A finding about a setting of this file.
     pub(crate) fn problem(&self, severity: Severity, path: &KeyPath, said: Said) -> Problem {
-        let place = self
-            .walk(path)
-            .0
-            .map(|offset| line_and_column(self.document.raw(), offset));
+        let place = self.walk(path).0.map(|offset| line_and_column(self.document.raw(), offset));
         Problem {
             severity,
             file: self.file.clone(),
@@ -178,9 +167,7 @@ pub(crate) fn plain_value(value: &toml_edit::Value) -> Value {
 }
 
 fn table_value(table: &dyn TableLike) -> Value {
-    let pairs = table
-        .iter()
-        .map(|(key, item)| (key.to_owned(), item_value(item)));
+    let pairs = table.iter().map(|(key, item)| (key.to_owned(), item_value(item)));
     Value::Object(pairs.collect::<Map<_, _>>())
 }
 

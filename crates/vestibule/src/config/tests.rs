@@ -1,8 +1,5 @@
 //! Each kind of mistake, with the line that it is reported at.
-#![expect(
-    clippy::disallowed_methods,
-    reason = "the tests compare with files of the repository"
-)]
+#![expect(clippy::disallowed_methods, reason = "the tests compare with files of the repository")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,11 +14,7 @@ const ID: &str = "5d5b0676-ce0f-4058-b2bf-49af49f61cb5";
 
 fn loader(environment: Environment) -> Loader {
     let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
-    Loader {
-        registry: crate::builtins(),
-        environment,
-        secrets,
-    }
+    Loader { registry: crate::builtins(), environment, secrets }
 }
 
 fn load_with(text: &str, environment: Environment) -> Result<Loaded, Rejected> {
@@ -77,10 +70,7 @@ fn the_demo_is_sound() {
     let loaded = loader(Environment::default()).load(&file).unwrap();
     assert_eq!(loaded.warnings, []);
     let spec = &loaded.specs[0];
-    assert_eq!(
-        (spec.id.to_string().as_str(), spec.name.as_str()),
-        (ID, "demo")
-    );
+    assert_eq!((spec.id.to_string().as_str(), spec.name.as_str()), (ID, "demo"));
     let names: Vec<&str> = spec.providers.iter().map(|p| p.instance.as_str()).collect();
     assert_eq!(names, ["simplified/anonymous", "simplified/noLogin"]);
 }
@@ -105,9 +95,8 @@ fn an_empty_file_is_all_defaults() {
 
 #[test]
 fn an_absent_file_says_what_to_do() {
-    let rejected = loader(Environment::default())
-        .load(Path::new("/nowhere/vestibule.toml"))
-        .unwrap_err();
+    let rejected =
+        loader(Environment::default()).load(Path::new("/nowhere/vestibule.toml")).unwrap_err();
     let text = rejected.problems[0].to_string();
     assert!(
         text.starts_with("/nowhere/vestibule.toml: there is no such file\n    help: "),
@@ -121,14 +110,8 @@ fn a04_an_unknown_key_is_refused_with_the_nearest_one() {
         problem("[server]\npublic_url = \"http://x\"\nlisen = \"127.0.0.1:1\"\n"),
         "3 server.lisen: unknown key \"lisen\" (did you mean \"listen\"?)"
     );
-    assert_eq!(
-        problem("[sever]\n"),
-        "1 sever: unknown key \"sever\" (did you mean \"server\"?)"
-    );
-    assert_problem(
-        &project("colour = \"blue\"\n"),
-        "3 project[0].colour: unknown key \"colour\"",
-    );
+    assert_eq!(problem("[sever]\n"), "1 sever: unknown key \"sever\" (did you mean \"server\"?)");
+    assert_problem(&project("colour = \"blue\"\n"), "3 project[0].colour: unknown key \"colour\"");
     let text = project(
         "[[project.provider]]\nstrategy = \"s\"\nprovider = \"anonymous\"\n\
          [project.provider.settings]\nreclam = \"device\"\n",
@@ -185,10 +168,7 @@ origins = [
 fn the_text_of_a_problem_begins_with_file_line_and_column() {
     let rejected = load("[server]\n  listen = \"x\"\n").unwrap_err();
     let text = rejected.problems[0].to_string();
-    assert!(
-        text.contains("v.toml:2:3: server.listen: must be"),
-        "{text}"
-    );
+    assert!(text.contains("v.toml:2:3: server.listen: must be"), "{text}");
     assert!(text.contains("\n    help: for instance"), "{text}");
 }
 
@@ -200,10 +180,7 @@ fn what_is_not_toml_is_reported_at_its_line() {
 
 #[test]
 fn what_is_missing_is_named() {
-    assert_problem(
-        "[[project]]\nname = \"x\"\n",
-        "1 project[0].id: missing \"id\"",
-    );
+    assert_problem("[[project]]\nname = \"x\"\n", "1 project[0].id: missing \"id\"");
     assert_problem(
         &project("[[project.provider]]\nprovider = \"noLogin\"\n"),
         "3 project[0].provider[0].strategy: missing \"strategy\"",
@@ -233,10 +210,7 @@ fn an_unknown_kind_gets_the_list() {
 #[test]
 fn names_that_could_be_paths_are_refused() {
     let provider = "[[project.provider]]\nstrategy = \"../s\"\nprovider = \"noLogin\"\n";
-    assert_problem(
-        &project(provider),
-        "4 project[0].provider[0].strategy: must be 1 to 64",
-    );
+    assert_problem(&project(provider), "4 project[0].provider[0].strategy: must be 1 to 64");
 }
 
 #[test]
@@ -245,10 +219,7 @@ fn duplicates_are_refused() {
     assert_problem(&text, "4 project[1].id: the same id as project[0] of ");
     let provider = "[[project.provider]]\nstrategy = \"s\"\nprovider = \"noLogin\"\n";
     let text = project(&provider.repeat(2));
-    assert_problem(
-        &text,
-        "6 project[0].provider[1]: this project has s/noLogin already",
-    );
+    assert_problem(&text, "6 project[0].provider[1]: this project has s/noLogin already");
 }
 
 #[test]
@@ -270,10 +241,7 @@ fn the_store_and_the_public_url_are_checked() {
         "[store]\nurl = \"postgres://x/y\"\n",
         "2 store.url: this build has the SQLite store only",
     );
-    assert_problem(
-        "[store]\nurl = \"data.db\"\n",
-        "2 store.url: must be sqlite://",
-    );
+    assert_problem("[store]\nurl = \"data.db\"\n", "2 store.url: must be sqlite://");
     for wrong in ["ftp://x", "http://x/path", "x", "https://X"] {
         let text = format!("[server]\npublic_url = \"{wrong}\"\n");
         assert_problem(&text, "2 server.public_url: must b");
@@ -284,14 +252,8 @@ fn the_store_and_the_public_url_are_checked() {
 fn egress_is_checked_in_shape() {
     let text = "[egress]\nallow = [\"127.0.0.1:9229\", \"http://x\"]\nroots = [\"/no/such.pem\"]\n";
     let found = problems(text);
-    assert!(
-        found[0].starts_with("2 egress.allow[1]: must be host"),
-        "{found:?}"
-    );
-    assert!(
-        found[1].starts_with("3 egress.roots[0]: there is no file"),
-        "{found:?}"
-    );
+    assert!(found[0].starts_with("2 egress.allow[1]: must be host"), "{found:?}");
+    assert!(found[1].starts_with("3 egress.roots[0]: there is no file"), "{found:?}");
 }
 
 #[test]
@@ -308,10 +270,7 @@ fn x01_a_literal_secret_is_refused_and_not_repeated() {
         assert_eq!(rejected.problems[0].line, Some(line), "{found}");
     }
     let unfinished = load("[keys]\nmaster = \"canary\n").unwrap_err();
-    assert!(
-        !format!("{unfinished:?}").contains("canary"),
-        "{unfinished:?}"
-    );
+    assert!(!format!("{unfinished:?}").contains("canary"), "{unfinished:?}");
     assert_problem(
         "[keys]\nmaster = \"canary\"\n",
         "2 keys.master: must be a reference to a secret: env:NAME or file:PATH",
@@ -327,10 +286,7 @@ fn a_reference_that_leads_nowhere_is_named() {
          is not set",
     );
     let text = project("signature = { key = \"file:/no/such\" }\n");
-    assert_problem(
-        &text,
-        "3 project[0].signature.key: the file /no/such cannot be read",
-    );
+    assert_problem(&text, "3 project[0].signature.key: the file /no/such cannot be read");
 }
 
 #[test]
@@ -380,26 +336,10 @@ fn a_wrong_variable_is_named() {
             "x",
             "- VESTIBULE__SERVR__LISTEN: unknown key \"servr\" (did you mean \"server\"?)",
         ),
-        (
-            "VESTIBULE__SERVER__LISTEN",
-            "x",
-            "- VESTIBULE__SERVER__LISTEN: must be an IP",
-        ),
-        (
-            "VESTIBULE__SERVER",
-            "x",
-            "- VESTIBULE__SERVER: names no setting",
-        ),
-        (
-            "VESTIBULE__PROJECT__ID",
-            "x",
-            "- VESTIBULE__PROJECT__ID: projects cannot be set",
-        ),
-        (
-            "VESTIBULE__KEYS__MASTER",
-            "canary",
-            "- VESTIBULE__KEYS__MASTER: must be a reference",
-        ),
+        ("VESTIBULE__SERVER__LISTEN", "x", "- VESTIBULE__SERVER__LISTEN: must be an IP"),
+        ("VESTIBULE__SERVER", "x", "- VESTIBULE__SERVER: names no setting"),
+        ("VESTIBULE__PROJECT__ID", "x", "- VESTIBULE__PROJECT__ID: projects cannot be set"),
+        ("VESTIBULE__KEYS__MASTER", "canary", "- VESTIBULE__KEYS__MASTER: must be a reference"),
     ] {
         let rejected = load_with("", Environment::from([(variable, value)])).unwrap_err();
         let found = problems_of(&rejected);
@@ -416,34 +356,21 @@ fn project_files_are_read_by_name_and_report_their_own_lines() {
     let dir = tempfile::tempdir().unwrap();
     let main = format!("[projects]\ndir = {:?}\n{}", dir.path(), project(""));
     std::fs::write(dir.path().join("README.md"), "not a project").unwrap();
-    std::fs::write(
-        dir.path().join("a.toml"),
-        format!("name = \"a\"\nid = \"{ID}\"\n"),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join("a.toml"), format!("name = \"a\"\nid = \"{ID}\"\n")).unwrap();
     std::fs::write(dir.path().join("b.toml"), "id = 5\nprovidr = []\n").unwrap();
     let rejected = load(&main).unwrap_err();
     let found = problems_of(&rejected);
     assert_eq!(found.len(), 3, "{found:#?}");
-    assert!(
-        found[0].starts_with("2 id: the same id as project[0] of "),
-        "{found:#?}"
-    );
+    assert!(found[0].starts_with("2 id: the same id as project[0] of "), "{found:#?}");
     assert!(rejected.problems[0].file.ends_with("a.toml"));
     assert_eq!(found[1], "1 id: must be a text, not a number ()");
-    assert!(
-        found[2].starts_with("2 providr: unknown key \"providr\" (did you mean"),
-        "{found:#?}"
-    );
+    assert!(found[2].starts_with("2 providr: unknown key \"providr\" (did you mean"), "{found:#?}");
     assert!(rejected.problems[1].file.ends_with("b.toml"));
 }
 
 #[test]
 fn an_absent_directory_of_projects_is_reported() {
-    assert_problem(
-        "[projects]\ndir = \"/no/such\"\n",
-        "2 projects.dir: the directory /no/such",
-    );
+    assert_problem("[projects]\ndir = \"/no/such\"\n", "2 projects.dir: the directory /no/such");
 }
 
 #[test]
@@ -451,10 +378,7 @@ fn the_schema_binds_settings_to_their_kind() {
     let schema: serde_json::Value = serde_json::from_str(&schema(&crate::builtins())).unwrap();
     let rules = schema["$defs"]["Provider"]["allOf"].as_array().unwrap();
     assert_eq!(rules.len(), 2);
-    assert_eq!(
-        rules[0]["then"]["properties"]["settings"]["$ref"],
-        "#/$defs/settings.anonymous"
-    );
+    assert_eq!(rules[0]["then"]["properties"]["settings"]["$ref"], "#/$defs/settings.anonymous");
     assert_eq!(schema["$defs"]["SecretRef"]["x-secret"], true);
     assert_eq!(schema["$defs"]["Provider"]["required"][0], "strategy");
     // Every reference leads somewhere.

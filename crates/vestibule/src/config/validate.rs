@@ -87,10 +87,7 @@ impl Config {
     pub(crate) fn fixed_differences(&self, other: &Self) -> Vec<&'static str> {
         let pairs = [
             (self.listen != other.listen, "server.listen"),
-            (
-                self.max_connections != other.max_connections,
-                "server.max_connections",
-            ),
+            (self.max_connections != other.max_connections, "server.max_connections"),
             (self.admin != other.admin, "admin.listen"),
             (self.store != other.store, "store"),
             (self.master != other.master, "keys"),
@@ -103,14 +100,8 @@ impl Config {
     pub(crate) fn live_differences(&self, other: &Self) -> Vec<&'static str> {
         let pairs = [
             (self.public_url != other.public_url, "server.public_url"),
-            (
-                self.trusted_proxies != other.trusted_proxies,
-                "server.trusted_proxies",
-            ),
-            (
-                self.max_in_flight != other.max_in_flight,
-                "server.max_in_flight",
-            ),
+            (self.trusted_proxies != other.trusted_proxies, "server.trusted_proxies"),
+            (self.max_in_flight != other.max_in_flight, "server.max_in_flight"),
             (self.drain != other.drain, "server.drain_seconds"),
             (self.limits != other.limits, "limits"),
         ];
@@ -137,16 +128,10 @@ fn public_url(text: &str, report: &mut Report<'_>) -> String {
     let is_web = text.starts_with("http://") || text.starts_with("https://");
     if !is_web {
         let said = Said::new("must begin with https:// or http://");
-        report.error(
-            &path,
-            said.help("for instance \"https://login.game.example\""),
-        );
+        report.error(&path, said.help("for instance \"https://login.game.example\""));
     } else if let Err(expected) = origin(text) {
         let said = Said::new(format!("must be {expected}"));
-        report.error(
-            &path,
-            said.help("for instance \"https://login.game.example\""),
-        );
+        report.error(&path, said.help("for instance \"https://login.game.example\""));
     }
     text.to_owned()
 }
@@ -258,9 +243,7 @@ fn telemetry(section: &model::Telemetry, report: &mut Report<'_>) -> Telemetry {
         );
     }
     if let Some(endpoint) = &section.otlp_endpoint {
-        let rest = endpoint
-            .strip_prefix("http://")
-            .or_else(|| endpoint.strip_prefix("https://"));
+        let rest = endpoint.strip_prefix("http://").or_else(|| endpoint.strip_prefix("https://"));
         let authority = rest.and_then(|rest| rest.split('/').next());
         if !authority.is_some_and(is_authority) {
             refuse(

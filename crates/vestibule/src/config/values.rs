@@ -15,9 +15,7 @@ pub(crate) fn origin(text: &str) -> Result<(), &'static str> {
     }
     let (scheme, authority) = text.split_once("://").ok_or(FORM)?;
     let scheme_is_sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
     if !scheme_is_sound || !is_authority(authority) {
         return Err(FORM);
     }
@@ -46,10 +44,7 @@ pub(crate) fn is_authority(text: &str) -> bool {
             if address.parse::<std::net::Ipv6Addr>().is_err() {
                 return false;
             }
-            (
-                "v6",
-                rest.strip_prefix(':').or((!rest.is_empty()).then_some("?")),
-            )
+            ("v6", rest.strip_prefix(':').or((!rest.is_empty()).then_some("?")))
         }
         None => match text.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -57,9 +52,7 @@ pub(crate) fn is_authority(text: &str) -> bool {
         },
     };
     let host_is_sound = !host.is_empty()
-        && host
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
+        && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
     let port_is_sound = port.is_none_or(|port| {
         port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });

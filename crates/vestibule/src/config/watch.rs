@@ -17,11 +17,7 @@ type Stamp = Option<(Option<SystemTime>, u64)>;
 impl Watch {
     /// The present state of a file.
     pub(crate) fn of_file(file: &Path) -> Self {
-        Self {
-            file: file.to_owned(),
-            dir: None,
-            stamps: vec![(file.to_owned(), stamp(file))],
-        }
+        Self { file: file.to_owned(), dir: None, stamps: vec![(file.to_owned(), stamp(file))] }
     }
 
     /// The same and the present state of a directory of project files.
@@ -51,9 +47,7 @@ pub(crate) fn project_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)? {
         let path = entry?.path();
-        let is_hidden = path
-            .file_name()
-            .is_none_or(|name| name.to_string_lossy().starts_with('.'));
+        let is_hidden = path.file_name().is_none_or(|name| name.to_string_lossy().starts_with('.'));
         // Editors keep their half-written copies in hidden files.
         if !is_hidden && path.extension().is_some_and(|end| end == "toml") && path.is_file() {
             files.push(path);

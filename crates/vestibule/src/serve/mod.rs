@@ -30,9 +30,7 @@ use signals::Signals;
 pub(crate) fn run(registry: Registry, file: &Path) -> Result<(), String> {
     let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
     let loader = Loader::of_process(registry, secrets);
-    let loaded = loader
-        .load(file)
-        .map_err(|rejected| list_of(&rejected.problems))?;
+    let loaded = loader.load(file).map_err(|rejected| list_of(&rejected.problems))?;
     let telemetry = telemetry::start(&loaded.config.telemetry, Arc::new(SystemClock))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -89,10 +87,7 @@ async fn serve_with(
     stores: &Arc<dyn Stores>,
     signals: &mut Signals,
 ) -> Result<(), String> {
-    broker
-        .unlock()
-        .await
-        .map_err(|error| why_unresolved(&error))?;
+    broker.unlock().await.map_err(|error| why_unresolved(&error))?;
     let projects = broker
         .build(&loader.registry, loaded.specs.clone())
         .map_err(|problems| list_of(&loaded.explain(problems)))?;
@@ -100,12 +95,8 @@ async fn serve_with(
     let public = bind(loaded.config.listen, "server.listen").await?;
     let admin = bind(loaded.config.admin, "admin.listen").await?;
     announce(&loaded, &public, &admin);
-    let server = Server::new(
-        Arc::clone(&broker),
-        Arc::clone(stores),
-        settings(&loaded.config),
-    )
-    .map_err(|error| format!("the server: {error}"))?;
+    let server = Server::new(Arc::clone(&broker), Arc::clone(stores), settings(&loaded.config))
+        .map_err(|error| format!("the server: {error}"))?;
     let reloader = Reloader::new(loader, file, loaded, broker, server.clone());
     let reloading = tokio::spawn(reloader.run());
     let ran = server.run(public, admin, signals.stop()).await;

@@ -44,15 +44,8 @@ impl Reloader {
     ) -> Self {
         let projects = ids(&loaded);
         Self {
-            watcher: Watcher {
-                loader,
-                file: file.to_owned(),
-                watch: loaded.watch,
-            },
-            present: Present {
-                config: loaded.config,
-                projects,
-            },
+            watcher: Watcher { loader, file: file.to_owned(), watch: loaded.watch },
+            present: Present { config: loaded.config, projects },
             broker,
             server,
         }
@@ -105,10 +98,7 @@ impl Reloader {
         }
         self.broker.install(built);
         self.server.reload(settings(&loaded.config));
-        let next = Present {
-            config: loaded.config,
-            projects,
-        };
+        let next = Present { config: loaded.config, projects };
         self.present.tell_changes(&next);
         // Sections that are read at start only stay what they were, so that a later reload
         // still says that they differ.
@@ -210,17 +200,10 @@ mod tests {
 
     fn watcher(file: &Path) -> Watcher {
         let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
-        let loader = Loader {
-            registry: crate::builtins(),
-            environment: Environment::default(),
-            secrets,
-        };
+        let loader =
+            Loader { registry: crate::builtins(), environment: Environment::default(), secrets };
         let watch = loader.load(file).unwrap().watch;
-        Watcher {
-            loader,
-            file: file.to_owned(),
-            watch,
-        }
+        Watcher { loader, file: file.to_owned(), watch }
     }
 
     const GOOD: &str = "[[project]]\nid = \"5d5b0676-ce0f-4058-b2bf-49af49f61cb5\"\n";
