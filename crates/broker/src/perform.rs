@@ -51,7 +51,7 @@ pub struct Input {
 }
 
 /// Ids that `data` may carry for any operation.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Ids {
     device_id: Option<DeviceId>,
@@ -91,8 +91,13 @@ impl Broker {
             return Err(Error::new(ErrorKind::MissingCredential));
         }
         let payload = input.data.take().unwrap_or_else(Payload::empty);
-        guard::data(offer, &payload)?;
-        let ids: Ids = payload.parse()?;
+        let ids = match payload.is_empty() {
+            true => Ids::default(),
+            false => {
+                guard::data(offer, &payload)?;
+                payload.parse()?
+            }
+        };
         let keys = project.keys(&self.vault, self.entropy.as_ref()).await?;
         let mut job = Job {
             broker: self,

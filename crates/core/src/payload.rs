@@ -49,6 +49,12 @@ impl Payload {
         Self(RawValue::NULL.to_owned())
     }
 
+    /// Whether it is [`Payload::empty`]: nothing was sent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.get() == "null"
+    }
+
     fn text(&self) -> &str {
         match self.0.get() {
             "null" => "{}",

@@ -170,6 +170,7 @@ fn finish(
     trace: &Trace,
 ) {
     let headers = response.headers_mut();
+    headers.reserve(FIXED.len() + 8);
     for (name, value) in FIXED {
         headers.entry(name).or_insert(value);
     }

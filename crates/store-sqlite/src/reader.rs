@@ -11,6 +11,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use vestibule_core::store::StoreResult;
 
+use crate::open::settle;
 use crate::writer::closed;
 
 /// How many lookups can run beside each other.
@@ -78,6 +79,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
     connection.busy_timeout(BUSY)?;
-    connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cache_size = -16384;")?;
+    settle(&connection)?;
+    connection.execute_batch("PRAGMA cache_size = -16384;")?;
     Ok(connection)
 }

@@ -50,15 +50,26 @@ impl StoreUnderTest {
     }
 }
 
-/// Runs the body of a test on a runtime of its own with four workers, so that the caller needs
-/// no dependency on the runtime. Fails the test when the rule ends in an error.
-pub fn block_on(rule: impl Future<Output = Rule>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .map_err(Broken::from);
-    let outcome = runtime.and_then(|runtime| runtime.block_on(rule));
+/// Runs a future on a runtime of its own with four workers, so that an adapter's tests need no
+/// dependency on the runtime.
+///
+/// # Panics
+/// When the system gives no threads for the runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(future),
+        Err(error) => panic!("no runtime for the test: {error}"),
+    }
+}
+
+/// Checks a rule: fails the test when the rule ends in an error.
+///
+/// # Panics
+/// When the rule does not hold.
+pub fn hold(rule: impl Future<Output = Rule>) {
+    let outcome = block_on(rule);
     assert!(outcome.is_ok(), "the rule could not be checked: {outcome:?}");
 }
 
@@ -104,7 +115,7 @@ macro_rules! store_conformance {
             $(
                 #[test]
                 fn $rule() {
-                    $crate::block_on(async {
+                    $crate::hold(async {
                         let fresh = ($fresh)().await;
                         $crate::store_rules::$rule(fresh.stores.as_ref()).await?;
                         fresh.stores.close().await;
@@ -145,7 +156,7 @@ macro_rules! provider_conformance {
                 #[test]
                 fn $rule() {
                     let harness = $harness;
-                    $crate::block_on($crate::provider_rules::$rule(&harness));
+                    $crate::hold($crate::provider_rules::$rule(&harness));
                 }
             )*
         }

@@ -8,7 +8,7 @@ mod request;
 pub mod store_rules;
 mod upstream;
 
-pub use conformance::{Broken, Rule, StoreUnderTest, block_on};
+pub use conformance::{Broken, Rule, StoreUnderTest, block_on, hold};
 pub use fake::{FixedClock, MapSecrets, NoAccounts, NoSecrets, SeededEntropy};
 pub use memory::MemoryStores;
 pub use provider_rules::{Person, ProviderHarness};

@@ -65,3 +65,55 @@ impl Provider for MagicWord {
         Ok(Identity::new(Issuer::new("magic-word"), subject).attribute("nickname", entry.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use vestibule_core::ports::NoEgress;
+    use vestibule_core::{Payload, Timestamp};
+    use vestibule_testkit::{
+        FixedClock, MapSecrets, NoAccounts, Person, ProviderHarness, Request, SeededEntropy,
+    };
+
+    use super::*;
+
+    struct Harness;
+
+    fn login(name: &str, word: &str) -> Request {
+        let json = format!(r#"{{"name":"{name}","word":"{word}"}}"#);
+        Login::new(None, Payload::from_json(&json).expect("an object")).into()
+    }
+
+    impl ProviderHarness for Harness {
+        fn provider(&self) -> Result<Arc<dyn Provider>> {
+            let deps = Deps::new(
+                Arc::new(NoEgress),
+                Arc::new(FixedClock::new(Timestamp::from_secs(0))),
+                Arc::new(SeededEntropy::new(1)),
+                Arc::new(MapSecrets::new().with("env:MAGIC_WORD", "sesame-canary")),
+                Arc::new(NoAccounts),
+            );
+            let word = SecretRef::parse("env:MAGIC_WORD").expect("a reference");
+            Ok(Arc::new(MagicWordConfig { word }.build(deps)?))
+        }
+
+        fn valid(&self, operation: Operation, person: Person) -> Option<Request> {
+            let name = match person {
+                Person::First => "Ali",
+                Person::Second => "Morgiana",
+            };
+            (operation == Operation::Login).then(|| login(name, "sesame-canary"))
+        }
+
+        fn wrong(&self, operation: Operation) -> Option<Request> {
+            (operation == Operation::Login).then(|| login("Ali", "barley-canary"))
+        }
+
+        fn canaries(&self) -> Vec<String> {
+            vec!["sesame-canary".to_owned(), "barley-canary".to_owned()]
+        }
+    }
+
+    vestibule_testkit::provider_conformance!(magic_word, Harness);
+}
