@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use uuid::Uuid;
 use vestibule_core::identity::Existing;
 use vestibule_core::ids::{InstanceId, ProjectId, UserId};
@@ -26,6 +27,16 @@ impl SqliteAccounts {
     pub(crate) fn new(shared: Arc<Shared>, project: ProjectId) -> Self {
         Self { shared, project: project.uuid() }
     }
+
+    /// Writes one account that is known by its id.
+    async fn write<T: Send + 'static>(
+        &self,
+        id: UserId,
+        work: impl FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+    ) -> StoreResult<T> {
+        let cache = Arc::clone(&self.shared.cache);
+        self.shared.writer.submit_telling(work, move |_| cache.written(id)).await
+    }
 }
 
 impl fmt::Debug for SqliteAccounts {
@@ -45,25 +56,38 @@ impl AccountStore for SqliteAccounts {
         instance: &InstanceId,
         external: &ExternalKey,
     ) -> StoreResult<Option<Found>> {
-        self.shared.readers.read(|connection| {
+        let cache = &self.shared.cache;
+        let key = (self.project, *external);
+        if let Some(found) = cache.get(&key) {
+            let same = found.identity.key.instance == *instance;
+            return Ok(same.then(|| Found::clone(&found)));
+        }
+        let as_of = cache.now();
+        let found = self.shared.readers.read(|connection| {
             statement::find_by_external(connection, self.project, instance, external)
-        })
+        })?;
+        if let Some(found) = &found {
+            cache.keep(key, Arc::new(found.clone()), as_of);
+        }
+        Ok(found)
     }
 
     async fn find_or_create(&self, new: NewAccount) -> StoreResult<Registration> {
         let project = self.project;
-        self.shared
-            .writer
-            .submit(move |connection| {
-                match statement::find(connection, project, &new.identity.key)? {
-                    None => statement::create(connection, project, new),
-                    Some(found) if new.existing == Existing::Refuse => {
-                        Ok(Registration { found, created: false })
-                    }
-                    Some(found) => statement::sign_in(connection, project, found, new),
-                }
-            })
-            .await
+        let cache = Arc::clone(&self.shared.cache);
+        let write = move |connection: &Connection| match statement::find(
+            connection,
+            project,
+            &new.identity.key,
+        )? {
+            None => statement::create(connection, project, new),
+            Some(found) if new.existing == Existing::Refuse => {
+                Ok(Registration { found, created: false })
+            }
+            Some(found) => statement::sign_in(connection, project, found, new),
+        };
+        let committed = move |done: &Registration| cache.written(done.found.account.id);
+        self.shared.writer.submit_telling(write, committed).await
     }
 
     async fn record_login(
@@ -73,10 +97,10 @@ impl AccountStore for SqliteAccounts {
         at: Timestamp,
     ) -> StoreResult<Option<Account>> {
         let project = self.project;
-        self.shared
-            .writer
-            .submit(move |connection| statement::record_login(connection, project, id, device, at))
-            .await
+        self.write(id, move |connection| {
+            statement::record_login(connection, project, id, device, at)
+        })
+        .await
     }
 
     async fn update(
@@ -86,9 +110,7 @@ impl AccountStore for SqliteAccounts {
         at: Timestamp,
     ) -> StoreResult<Option<Account>> {
         let project = self.project;
-        self.shared
-            .writer
-            .submit(move |connection| statement::update(connection, project, id, patch, at))
+        self.write(id, move |connection| statement::update(connection, project, id, patch, at))
             .await
     }
 
@@ -98,6 +120,6 @@ impl AccountStore for SqliteAccounts {
 
     async fn erase(&self, id: UserId) -> StoreResult<bool> {
         let project = self.project;
-        self.shared.writer.submit(move |connection| statement::erase(connection, project, id)).await
+        self.write(id, move |connection| statement::erase(connection, project, id)).await
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod account;
+mod cache;
 mod error;
 mod key;
 mod migrate;
@@ -23,6 +24,7 @@ use vestibule_core::ids::ProjectId;
 use vestibule_core::store::{AccountStore, KeyStore, StoreResult, Stores};
 
 use crate::account::SqliteAccounts;
+use crate::cache::Accounts;
 use crate::key::SqliteKeys;
 use crate::reader::Readers;
 use crate::writer::Writer;
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     // nobody in its way.
     pub(crate) readers: Readers,
     pub(crate) writer: Writer,
+    pub(crate) cache: Arc<Accounts>,
     created: bool,
 }
 
@@ -64,7 +67,8 @@ impl SqliteStores {
             Readers::open(&opened.path).map_err(|error| error::explain(&opened.path, &error))?;
         let writer = Writer::start(opened.connection, opened.lock)
             .map_err(|source| OpenError::Io { path: opened.path, source })?;
-        Ok(Self { shared: Arc::new(Shared { readers, writer, created: opened.created }) })
+        let cache = Arc::new(Accounts::new());
+        Ok(Self { shared: Arc::new(Shared { readers, writer, cache, created: opened.created }) })
     }
 
     /// Whether this call of [`SqliteStores::open`] made the file: there is no user yet.
@@ -87,7 +91,7 @@ impl Stores for SqliteStores {
     async fn ready(&self) -> StoreResult<()> {
         // A write that changes nothing still waits its turn and takes the write lock, so it
         // fails for everything that would fail a real one but a full disk.
-        self.shared.writer.submit_within(READY_WITHIN, |_| Ok(())).await
+        self.shared.writer.submit_within(READY_WITHIN, |_| Ok(()), |()| ()).await
     }
 
     fn queue_depth(&self) -> usize {
@@ -95,6 +99,7 @@ impl Stores for SqliteStores {
     }
 
     async fn close(&self) {
+        self.shared.cache.close();
         self.shared.readers.close();
         self.shared.writer.close().await;
     }

@@ -60,20 +60,38 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
     {
-        self.submit_within(PATIENCE, work).await
+        self.submit_within(PATIENCE, work, |_| ()).await
+    }
+
+    /// As [`Writer::submit`], and calls `committed` between the commit and the answer, also when
+    /// the caller has given up by then.
+    pub(crate) async fn submit_telling<T, F, C>(&self, work: F, committed: C) -> StoreResult<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
+    {
+        self.submit_within(PATIENCE, work, committed).await
     }
 
     /// As [`Writer::submit`], with another patience. A write whose caller gave up before its
     /// turn is not done.
-    pub(crate) async fn submit_within<T, F>(&self, limit: Duration, work: F) -> StoreResult<T>
+    pub(crate) async fn submit_within<T, F, C>(
+        &self,
+        limit: Duration,
+        work: F,
+        committed: C,
+    ) -> StoreResult<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> StoreResult<T> + Send + 'static,
+        C: FnOnce(&T) + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
         self.enqueue(Box::new(Pending {
             work: Some(work),
             outcome: None,
+            committed,
             reply,
             ticket: Ticket::new(&self.depth),
         }))?;
@@ -148,17 +166,19 @@ trait Work: Send {
     fn answer(self: Box<Self>, committed: Result<(), &str>);
 }
 
-struct Pending<T, F> {
+struct Pending<T, F, C> {
+    committed: C,
     work: Option<F>,
     outcome: Option<StoreResult<T>>,
     reply: oneshot::Sender<StoreResult<T>>,
     ticket: Ticket,
 }
 
-impl<T, F> Work for Pending<T, F>
+impl<T, F, C> Work for Pending<T, F, C>
 where
     T: Send,
     F: FnOnce(&Connection) -> StoreResult<T> + Send,
+    C: FnOnce(&T) + Send,
 {
     fn abandoned(&self) -> bool {
         self.reply.is_closed()
@@ -177,13 +197,16 @@ where
     }
 
     fn answer(self: Box<Self>, committed: Result<(), &str>) {
-        let Self { work: _, outcome, reply, ticket } = *self;
+        let Self { work: _, outcome, committed: tell, reply, ticket } = *self;
         let outcome = match (committed, outcome) {
             (Ok(()), Some(outcome)) => outcome,
             (Ok(()), None) => Err(StoreError::Unavailable("the write was not run".to_owned())),
             // Also a refusal is void: it may rest on what was rolled back.
             (Err(why), _) => Err(StoreError::Unavailable(why.to_owned())),
         };
+        if let Ok(value) = &outcome {
+            tell(value);
+        }
         drop(ticket);
         // The caller may have given up meanwhile; then nobody is to be told.
         let _ = reply.send(outcome);
@@ -310,7 +333,13 @@ mod tests {
         drop(answer);
         let ticket = Ticket::new(&writer.depth);
         writer
-            .enqueue(Box::new(Pending { work: Some(insert(1)), outcome: None, reply, ticket }))
+            .enqueue(Box::new(Pending {
+                work: Some(insert(1)),
+                outcome: None,
+                committed: |(): &()| (),
+                reply,
+                ticket,
+            }))
             .unwrap();
         writer.submit(insert(1)).await.unwrap();
     }

@@ -55,6 +55,7 @@ impl StoreUnderTest {
 ///
 /// # Panics
 /// When the system gives no threads for the runtime.
+#[expect(clippy::panic, reason = "ends a test")]
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
@@ -90,6 +91,7 @@ macro_rules! store_conformance {
             existing_sign_in_records_the_login
             sign_in_keeps_what_it_is_not_told
             a_recorded_login_counts
+            a_repeated_lookup_sees_every_write
             logins_keep_the_last_twenty_oldest_first
             devices_are_listed_oldest_first
             parallel_registers_of_one_identity_make_one_account

@@ -3,10 +3,10 @@
 use vestibule_core::store::{NewAccount, ProfilePatch, StoreError, Stores};
 
 use super::{
-    app_profile, at, external, given, instance, key, must_find, new_account, project, user,
+    app_profile, at, device, external, given, instance, key, must_find, new_account, project, user,
     username,
 };
-use crate::conformance::Rule;
+use crate::conformance::{Broken, Rule};
 
 /// A change touches what it names, grows the revision by one and moves the time of change.
 pub async fn update_changes_only_what_is_given(stores: &dyn Stores) -> Rule {
@@ -32,6 +32,29 @@ pub async fn update_changes_only_what_is_given(stores: &dyn Stores) -> Rule {
 
     assert_eq!(must_find(accounts.as_ref(), &key(1)?).await?.account, expected);
     assert_eq!(must_find(accounts.as_ref(), &key(2)?).await?, bystander);
+    Ok(())
+}
+
+/// What was looked up before is looked up as it stands now, after every kind of write. A store
+/// that keeps what it read must not answer from before an acknowledged write.
+pub async fn a_repeated_lookup_sees_every_write(stores: &dyn Stores) -> Rule {
+    let accounts = stores.accounts(project());
+    accounts.find_or_create(new_account(1)?).await?;
+    let look =
+        async || accounts.find_by_external(&instance()?, &external(1)).await.map_err(Broken::from);
+    for round in 0..3_u8 {
+        given(look().await?, "the account")?;
+        let name = format!("Name {round}");
+        let patch = ProfilePatch { username: Some(username(&name)?), ..Default::default() };
+        let changed = given(accounts.update(user(1), patch, at(5_000)).await?, "the account")?;
+        assert_eq!(given(look().await?, "the account")?.account, changed);
+        let noted = accounts.record_login(user(1), device(round), at(6_000)).await?;
+        assert_eq!(given(look().await?, "the account")?.account, given(noted, "the account")?);
+        let again = accounts.find_or_create(new_account(1)?).await?.found;
+        assert_eq!(given(look().await?, "the account")?, again);
+    }
+    accounts.erase(user(1)).await?;
+    assert_eq!(look().await?, None);
     Ok(())
 }
 

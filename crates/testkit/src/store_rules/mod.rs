@@ -8,8 +8,9 @@ mod parallel;
 mod robust;
 
 pub use change::{
-    an_erased_identity_registers_anew, erase_removes_one_account_whole,
-    stale_revision_is_a_conflict, update_changes_only_what_is_given,
+    a_repeated_lookup_sees_every_write, an_erased_identity_registers_anew,
+    erase_removes_one_account_whole, stale_revision_is_a_conflict,
+    update_changes_only_what_is_given,
 };
 pub use identity::{
     a_recorded_login_counts, another_instance_or_issuer_is_another_account,
