@@ -1,6 +1,6 @@
 //! The adapter under the kit's rules, and its own.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};

@@ -20,10 +20,9 @@ impl Job<'_> {
             Some(found) => Some(found.account.id),
             None => self.project.accounts.find(&key).await?.map(|found| found.account.id),
         };
-        let erased = match found {
-            Some(id) => self.project.accounts.erase(id).await?,
-            None => false,
-        };
-        if erased { Ok(Answer::Done) } else { Err(Error::new(ErrorKind::UnknownUser)) }
+        match found {
+            Some(id) if self.project.accounts.erase(id).await? => Ok(Answer::Erased(id)),
+            _ => Err(Error::new(ErrorKind::UnknownUser)),
+        }
     }
 }

@@ -105,8 +105,8 @@ impl Broker {
             instance,
             keys,
             context,
-            device_id: input.device_id.or(ids.device_id),
-            external_id: input.external_id.take().or(ids.external_id),
+            device_id: agreed(input.device_id, ids.device_id, "deviceId")?,
+            external_id: agreed(input.external_id.take(), ids.external_id, "externalId")?,
             found: None,
             known: None,
         };
@@ -217,6 +217,17 @@ impl Job<'_> {
                 .step("provider")
                 .context("provider.kind", self.instance.kind()))
         })
+    }
+}
+
+/// An id that may stand at the top level and in `data`, but not as two different ones: the adapter
+/// would look at one and the broker at the other.
+fn agreed<T: PartialEq>(outer: Option<T>, inner: Option<T>, field: &str) -> Result<Option<T>> {
+    match (&outer, &inner) {
+        (Some(one), Some(other)) if one != other => {
+            Err(Error::field(field, "is given twice with different values"))
+        }
+        _ => Ok(outer.or(inner)),
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Answer {
     Profile(Box<ProfileView>),
     /// The user's record was changed; this is how it stands now.
     Updated(Box<ProfileView>),
+    /// The user is erased.
+    Erased(UserId),
     /// Done, and nothing to say.
     Done,
 }

@@ -60,9 +60,12 @@ async fn admitted(
     }
     let input = input(operation, &envelope, &parts.headers, bearer)?;
     let answer = perform(shared, &project, &instance, operation, &parts.headers, input).await?;
-    if let Answer::Session(session) = &answer {
-        trace.user = Some(session.user_id);
-    }
+    trace.user = match &answer {
+        Answer::Session(session) => Some(session.user_id),
+        Answer::Updated(view) => Some(view.user_id),
+        Answer::Erased(id) => Some(*id),
+        _ => None,
+    };
     let route =
         Route { operation, kind: instance.kind(), project: project.id(), instance: instance.id() };
     Ok(render(&route, &answer))

@@ -18,6 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
+use tracing::{Instrument, Span, field};
 use vestibule_core::{Error, ErrorKind, Operation, RequestId};
 
 use crate::address::client_address;
@@ -49,18 +50,36 @@ pub(crate) async fn serve(
     let origin = cors::origin(&parts.headers).cloned();
     let request = Request::from_parts(parts, Body::new(body));
 
+    // Costs nothing unless traces are exported: see `telemetry` of the vestibule crate.
+    let span = tracing::info_span!(
+        target: "vestibule::trace",
+        "request",
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        url.path = request.uri().path(),
+        request.id = %id,
+        operation = field::Empty,
+        provider.kind = field::Empty,
+        http.response.status_code = field::Empty,
+    );
+    let recorded = span.clone();
     CURRENT
-        .scope(scope, async {
-            let mut response = answer(&shared, &live, router, request, &connection).await;
-            let trace = response.extensions_mut().remove::<Trace>().unwrap_or_default();
-            finish(&shared, &live, &mut response, id, origin, &trace);
-            if connection.state.must_close() {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(header::CONNECTION, close);
+        .scope(
+            scope,
+            async move {
+                let mut response = answer(&shared, &live, router, request, &connection).await;
+                let trace = response.extensions_mut().remove::<Trace>().unwrap_or_default();
+                finish(&shared, &live, &mut response, id, origin, &trace);
+                if connection.state.must_close() {
+                    let close = HeaderValue::from_static("close");
+                    response.headers_mut().insert(header::CONNECTION, close);
+                }
+                account(&shared, &trace, response.status(), started);
+                describe(&recorded, &trace, response.status());
+                Ok(response)
             }
-            account(&shared, &trace, response.status(), started);
-            Ok(response)
-        })
+            .instrument(span),
+        )
         .await
 }
 
@@ -214,12 +233,21 @@ fn account(shared: &Shared, trace: &Trace, status: StatusCode, started: Instant)
     log(trace, status, took, error);
 }
 
+fn describe(span: &Span, trace: &Trace, status: StatusCode) {
+    if span.is_disabled() {
+        return;
+    }
+    span.record("operation", trace.operation.map_or("none", Operation::as_str));
+    span.record("provider.kind", trace.kind.as_deref().unwrap_or(NO_KIND));
+    span.record("http.response.status_code", status.as_u16());
+}
+
 /// One line a request: a sign-in attempt always, the rest when it failed or at debug level.
 fn log(trace: &Trace, status: StatusCode, took: Duration, error: Option<&Error>) {
     let operation = trace.operation.map_or("none", Operation::as_str);
     let kind = trace.kind.as_deref().unwrap_or("none");
-    let project = trace.project.map(tracing::field::display);
-    let user = trace.user.map(tracing::field::display);
+    let project = trace.project.map(field::display);
+    let user = trace.user.map(field::display);
     let duration_ms = took.as_secs_f64() * 1000.0;
     let code = error.map(|e| vestibule_wire::row(e.kind()).code);
     let status = status.as_u16();

@@ -67,6 +67,8 @@ impl Outcome {
     pub(crate) const fn of_status(status: u16) -> Self {
         match status {
             401 | 403 | 429 => Self::Refused,
+            // The request asks for what the provider does not offer.
+            501 => Self::ClientError,
             502 | 504 => Self::UpstreamError,
             400..500 => Self::ClientError,
             500.. => Self::ServerError,

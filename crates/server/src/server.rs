@@ -89,7 +89,7 @@ impl Server {
             stop.await;
             self.shared.ready.store(false, Ordering::Release);
             tracing::info!("stopping: readiness is refused, accepted requests are finished");
-            tokio::time::sleep(settings.drain).await;
+            tokio::time::sleep(self.shared.live().settings.drain).await;
             let _ = stop_public.send(true);
         };
         let serving = async {

@@ -46,7 +46,7 @@ impl Live {
         let strict_transport = settings
             .public_url
             .starts_with("https://")
-            .then(|| HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+            .then(|| HeaderValue::from_static("max-age=31536000"));
         Self { settings, limiter, strict_transport }
     }
 }

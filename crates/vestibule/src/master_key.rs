@@ -111,10 +111,19 @@ fn nibble(digit: u8) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
+/// Only this user may look into a directory that holds the key, and usually the records.
+fn make_directory(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
 fn make(path: &Path, entropy: &dyn Entropy) -> io::Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
-        fs::create_dir_all(parent)?;
+        make_directory(parent)?;
     }
     let mut bytes = Zeroizing::new([0_u8; 32]);
     entropy.fill(bytes.as_mut_slice());
