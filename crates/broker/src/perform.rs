@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use tokio::time::Instant;
 use vestibule_core::request::{
     Check, ConfirmForgotPassword, ForgotPassword, Logout, Profile, Update, Vouch,
 };
@@ -60,6 +61,7 @@ struct Ids {
 
 /// One operation under way.
 pub(crate) struct Job<'a> {
+    started: Instant,
     pub(crate) broker: &'a Broker,
     pub(crate) project: &'a Project,
     pub(crate) instance: &'a Instance,
@@ -92,14 +94,19 @@ impl Broker {
         }
         let payload = input.data.take().unwrap_or_else(Payload::empty);
         let ids = match payload.is_empty() {
-            true => Ids::default(),
+            true => {
+                offer.check(&payload)?;
+                Ids::default()
+            }
             false => {
                 guard::data(offer, &payload)?;
+                offer.check(&payload)?;
                 payload.parse()?
             }
         };
         let keys = project.keys(&self.vault, self.entropy.as_ref()).await?;
         let mut job = Job {
+            started: Instant::now(),
             broker: self,
             project,
             instance,
@@ -205,14 +212,18 @@ impl Job<'_> {
 
     /// What the adapter is told about this call.
     pub(crate) fn call(&self) -> Call<'_> {
-        Call::new(self.context.request_id, self.context.within)
+        Call::new(self.context.request_id, self.remaining())
             .client(self.context.client_ip, self.context.locale.as_deref())
             .account(self.known.as_ref())
     }
 
+    fn remaining(&self) -> Duration {
+        self.context.within.saturating_sub(self.started.elapsed())
+    }
+
     /// Waits for the adapter, but no longer than the call may take.
     pub(crate) async fn ask<T>(&self, answer: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::time::timeout(self.context.within, answer).await.unwrap_or_else(|_| {
+        tokio::time::timeout(self.remaining(), answer).await.unwrap_or_else(|_| {
             Err(Error::new(ErrorKind::UpstreamTimeout)
                 .step("provider")
                 .context("provider.kind", self.instance.kind()))

@@ -130,10 +130,12 @@ impl DeviceId {
         Self(id)
     }
 
-    /// Parses the hyphenated form in either case; `None` for any other spelling.
+    /// Parses the hyphenated form in either case; `None` for any other spelling, and for the nil
+    /// and max UUIDs: a platform that hides its device ids hands the nil one to everybody, and
+    /// all of them would be one guest.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        hyphenated_uuid(text).map(Self)
+        hyphenated_uuid(text).filter(|id| !id.is_nil() && !id.is_max()).map(Self)
     }
 
     /// The UUID itself.
@@ -330,6 +332,8 @@ mod tests {
         let lower = DeviceId::parse("789f64dc-750d-4260-afef-7937062048e3");
         assert_eq!(lower, DeviceId::parse("789F64DC-750D-4260-AFEF-7937062048E3"));
         assert_eq!(None, DeviceId::parse("789f64dc750d4260afef7937062048e3"));
+        assert_eq!(None, DeviceId::parse("00000000-0000-0000-0000-000000000000"));
+        assert_eq!(None, DeviceId::parse("ffffffff-ffff-ffff-ffff-ffffffffffff"));
         assert_eq!(None, DeviceId::parse("urn:uuid:789f64dc-750d-4260-afef-7937062048e3"));
     }
 

@@ -1,8 +1,12 @@
 //! The operations of a provider, and how an adapter declares which of them it offers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::payload::Payload;
 
 macro_rules! operations {
     ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
@@ -109,6 +113,47 @@ pub struct Field {
     pub kind: FieldKind,
     /// Whether the operation is refused without it.
     pub required: bool,
+}
+
+impl FieldKind {
+    /// What a value of another form is told.
+    fn expected(self) -> &'static str {
+        match self {
+            Self::Uuid => "must be a UUID",
+            Self::Object => "must be a JSON object",
+            Self::Text | Self::Email | Self::Password => "must be a string",
+        }
+    }
+
+    fn accepts(self, value: &serde_json::Value) -> bool {
+        match self {
+            Self::Uuid => value.as_str().is_some_and(|text| crate::DeviceId::parse(text).is_some()),
+            Self::Object => value.is_object(),
+            Self::Text | Self::Email | Self::Password => value.is_string(),
+        }
+    }
+}
+
+impl Offer {
+    /// Refuses a payload that lacks a required field or holds one in another form. What this
+    /// does not see, such as the length of a name, is for the adapter to check.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidField`], naming the field.
+    pub fn check(&self, payload: &Payload) -> Result<()> {
+        let given: BTreeMap<String, serde_json::Value> = payload.parse()?;
+        for field in &self.fields {
+            let place = || format!("data.{}", field.name);
+            match given.get(&field.name).filter(|value| !value.is_null()) {
+                None if field.required => return Err(Error::field(place(), "is required")),
+                Some(value) if !field.kind.accepts(value) => {
+                    return Err(Error::field(place(), field.kind.expected()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Field {

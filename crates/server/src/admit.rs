@@ -54,7 +54,11 @@ async fn admitted(
     trace.kind = Some(instance.kind_name());
     let offer = instance.offer(operation)?;
     limit(shared, project.id(), operation)?;
-    let bearer = bearer(&parts.headers)?;
+    // Where the contract has no bearer, the header is not looked at.
+    let bearer = match offer.credential == Credential::Bearer || operation == Operation::Vouch {
+        true => bearer(&parts.headers)?,
+        false => None,
+    };
     if offer.credential == Credential::Bearer && bearer.is_none() {
         return Err(Error::new(ErrorKind::MissingCredential));
     }
@@ -137,7 +141,7 @@ fn has_body(headers: &HeaderMap) -> bool {
         || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
 }
 
-fn refuse_body(headers: &HeaderMap) -> Result<()> {
+pub(crate) fn refuse_body(headers: &HeaderMap) -> Result<()> {
     if has_body(headers) {
         let reason = "this method takes no body";
         return Err(Error::new(ErrorKind::UnsupportedMediaType).detail("reason", reason));

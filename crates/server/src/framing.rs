@@ -78,6 +78,10 @@ impl Refusal {
 /// because a chunk can be refused long after the head was fine.
 #[derive(Debug, Default)]
 pub(crate) struct ConnState {
+    /// A service is answering.
+    in_service: AtomicBool,
+    /// An answer is due, or not yet written.
+    owed: AtomicBool,
     refusal: OnceLock<Refusal>,
     draining: Arc<AtomicBool>,
 }
@@ -85,7 +89,7 @@ pub(crate) struct ConnState {
 impl ConnState {
     /// The state of a new connection of a listener that drains once the flag is set.
     pub(crate) fn new(draining: Arc<AtomicBool>) -> Self {
-        Self { refusal: OnceLock::new(), draining }
+        Self { draining, ..Self::default() }
     }
 
     /// Why every request of this connection must be refused, if so.
@@ -102,6 +106,29 @@ impl ConnState {
     /// and the client should not meet a closed connection later.
     pub(crate) fn must_close(&self) -> bool {
         self.refusal().is_some() || self.is_draining()
+    }
+
+    /// A request was given to the service.
+    pub(crate) fn begins(&self) {
+        self.owed.store(true, Ordering::Release);
+        self.in_service.store(true, Ordering::Release);
+    }
+
+    /// The service has answered.
+    pub(crate) fn answered(&self) {
+        self.in_service.store(false, Ordering::Release);
+    }
+
+    /// Everything that was answered is written.
+    pub(crate) fn flushed(&self) {
+        if !self.in_service.load(Ordering::Acquire) {
+            self.owed.store(false, Ordering::Release);
+        }
+    }
+
+    /// Whether an answer is still due or on its way.
+    pub(crate) fn owes_an_answer(&self) -> bool {
+        self.owed.load(Ordering::Acquire)
     }
 
     /// Refuses the connection. The first reason stays.
@@ -250,10 +277,13 @@ fn at_most(owed: u64, bytes: &[u8]) -> usize {
 
 /// The first bytes of a head. A head that has arrived whole is parsed where it lies.
 fn begin(bytes: &[u8]) -> Step {
-    // RFC 9112 §2.2 lets a server skip an empty line here. No client of today sends one, and a
-    // guard that skips as hyper happens to skip would be wrong when hyper changes.
-    if matches!(bytes.first(), Some(b'\r' | b'\n')) {
-        return Err(Refusal::Malformed);
+    // RFC 9112 §2.2: an empty line before a request is skipped, as hyper skips it. Half of one,
+    // or a line feed alone, is not.
+    match bytes {
+        [b'\r'] => return Ok((State::Head(vec![b'\r']), 1)),
+        [b'\r', b'\n', ..] => return Ok((State::Idle, 2)),
+        [b'\r' | b'\n', ..] => return Err(Refusal::Malformed),
+        _ => {}
     }
     match parse_head(bytes)? {
         Some(step) => Ok(step),
@@ -265,6 +295,13 @@ fn begin(bytes: &[u8]) -> Step {
 /// that a head sent byte by byte does not cost the square of its length.
 fn proceed(mut head: Vec<u8>, bytes: &[u8]) -> Step {
     let seen = head.len();
+    if head == b"\r" {
+        // The second half of an empty line, which `begin` left to the next read.
+        return match bytes.first() {
+            Some(b'\n') => Ok((State::Idle, 1)),
+            _ => Err(Refusal::Malformed),
+        };
+    }
     let room = HEAD_LIMIT.saturating_sub(seen);
     head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
 
@@ -522,7 +559,8 @@ mod tests {
         }
         head_refused("Host: a\r\nX: y\u{1}z", Refusal::Malformed);
         head_refused("Host: a\r\nX: y\rz", Refusal::Malformed);
-        refused("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Malformed);
+        refused("\rGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Malformed);
+        refused("\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Malformed);
         refused("GET  / HTTP/1.1\r\nHost: a\r\n\r\n", Refusal::Malformed);
     }
 

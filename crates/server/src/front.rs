@@ -6,8 +6,8 @@
 
 use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
@@ -196,13 +196,26 @@ fn finish(
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert(REQUEST_ID, value);
     }
-    headers.insert(SERVER_TIME, HeaderValue::from(shared.broker.now().secs()));
+    let now = shared.broker.now().secs();
+    headers.insert(SERVER_TIME, HeaderValue::from(now));
+    if let Some(date) = date(now) {
+        headers.insert(header::DATE, date);
+    }
     if let Some(value) = &live.strict_transport {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, value.clone());
     }
     if let Some(origin) = origin {
         share(shared, live, headers, origin, trace);
     }
+}
+
+/// The `Date` of an answer (RFC 9110 §6.6.1); none where the clock is outside the years that the
+/// format can write.
+pub(crate) fn date(secs: i64) -> Option<HeaderValue> {
+    const YEAR_10000: u64 = 253_402_300_800;
+    let secs = u64::try_from(secs).ok().filter(|secs| *secs < YEAR_10000)?;
+    let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(secs))?;
+    HeaderValue::from_str(&httpdate::fmt_http_date(at)).ok()
 }
 
 fn share(
@@ -261,7 +274,7 @@ fn log(trace: &Trace, status: StatusCode, took: Duration, error: Option<&Error>)
         };
     }
     match error {
-        Some(error) if status >= 500 && !is_expected(error.kind()) => {
+        Some(error) if status >= 500 && !is_expected(error.kind()) && may_log(error.kind()) => {
             tracing::error!(
                 target: "vestibule::request",
                 operation, provider.kind = kind, project.id = project, status, code, duration_ms,
@@ -271,6 +284,21 @@ fn log(trace: &Trace, status: StatusCode, took: Duration, error: Option<&Error>)
         _ if is_audited(trace.operation) => line!(info, "request served"),
         _ => line!(debug, "request served"),
     }
+}
+
+/// While the store is out, every request fails for the same reason: one line a second says it.
+fn may_log(kind: ErrorKind) -> bool {
+    static NEXT: Mutex<Option<Instant>> = Mutex::new(None);
+    if kind != ErrorKind::StoreUnavailable {
+        return true;
+    }
+    let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = Instant::now();
+    let due = next.is_none_or(|at| now >= at);
+    if due {
+        *next = Some(now + Duration::from_secs(1));
+    }
+    due
 }
 
 /// 5xx that say something about the request or the load, not about a fault.

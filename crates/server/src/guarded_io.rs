@@ -55,10 +55,10 @@ pub(crate) struct GuardedIo<T> {
 }
 
 impl<T> GuardedIo<T> {
-    /// Whether what is written is thrown away: hyper answers what it cannot parse with an empty
+    /// Whether what is written is thrown away, unless an earlier request still has its answer due: hyper answers what it cannot parse with an empty
     /// body, and the listener says it better once the connection has ended.
     fn is_muted(&self) -> bool {
-        self.state.refusal().is_some_and(Refusal::is_no_request)
+        self.state.refusal().is_some_and(Refusal::is_no_request) && !self.state.owes_an_answer()
     }
 
     /// The stream, with its deadlines gone.
@@ -181,7 +181,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for GuardedIo<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_flush(cx)
+        let this = self.get_mut();
+        let flushed = Pin::new(&mut this.io).poll_flush(cx);
+        if flushed.is_ready() {
+            this.state.flushed();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

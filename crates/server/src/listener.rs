@@ -5,8 +5,10 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ::metrics::{Counter, Gauge};
@@ -54,6 +56,9 @@ pub(crate) struct ListenOptions {
     pub(crate) max_connections: usize,
     /// Makes the answers that no service gives.
     pub(crate) farewell: Arc<dyn Fn(Farewell) -> Bytes + Send + Sync>,
+    /// Set before the stop signal: from then on every answer ends its connection, so that clients
+    /// move away while the listener is still open.
+    pub(crate) draining: Arc<AtomicBool>,
     /// How long peers may take.
     pub(crate) deadlines: Deadlines,
     /// How long connections may take to finish after the stop signal.
@@ -138,6 +143,24 @@ where
     door.drain(listener).await
 }
 
+/// A service's answer under way, and the word of it to the connection.
+struct Serving<F> {
+    answer: F,
+    state: Arc<ConnState>,
+}
+
+impl<F: Future + Unpin> Future for Serving<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let answered = Pin::new(&mut self.answer).poll(cx);
+        if answered.is_ready() {
+            self.state.answered();
+        }
+        answered
+    }
+}
+
 struct Door<S> {
     service: S,
     http: http1::Builder,
@@ -161,8 +184,8 @@ where
         Self {
             service,
             http: http_builder(),
+            draining: Arc::clone(&options.draining),
             options,
-            draining: Arc::default(),
             closing: watch::Sender::new(false),
             connections: JoinSet::new(),
             farewells: JoinSet::new(),
@@ -186,7 +209,10 @@ where
         let io = GuardedIo::new(stream, Arc::clone(&state), self.options.deadlines);
         let (seen, farewell) = (Arc::clone(&state), Arc::clone(&self.options.farewell));
         let (service, info) = (self.service.clone(), ConnInfo { peer, state });
-        let service = service_fn(move |request: Request<Incoming>| service(request, info.clone()));
+        let service = service_fn(move |request: Request<Incoming>| {
+            info.state.begins();
+            Serving { answer: service(request, info.clone()), state: Arc::clone(&info.state) }
+        });
         let mut connection = self.http.serve_connection(TokioIo::new(io), service);
         let mut closing = self.closing.subscribe();
         let open = Open::new(self.options.connections.clone());
@@ -295,6 +321,8 @@ fn http_builder() -> http1::Builder {
         .pipeline_flush(false)
         .max_buf_size(READ_BUFFER)
         .max_header_size(HEAD_LIMIT)
+        // The broker's clock dates the answers; hyper's panics outside the years 1970 to 9999.
+        .auto_date_header(false)
         .header_read_timeout(None::<Duration>);
     http
 }
@@ -421,6 +449,7 @@ mod tests {
             name: "test",
             max_connections,
             farewell: std::sync::Arc::new(|why| Bytes::from(format!("{why:?}"))),
+            draining: std::sync::Arc::default(),
             deadlines: Deadlines::default(),
             grace: Duration::from_secs(5),
             connections: Gauge::noop(),

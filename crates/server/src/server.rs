@@ -54,15 +54,12 @@ impl Server {
 
     /// Serves until `stop` is done, then stops gracefully: readiness is refused, after the
     /// drain time the public listener closes, and what was accepted is finished for up to 30 s.
-    ///
-    /// # Errors
-    /// When a listener cannot be used at all.
     pub async fn run(
         &self,
         public: TcpListener,
         admin: TcpListener,
         stop: impl Future<Output = ()> + Send,
-    ) -> io::Result<()> {
+    ) {
         let (stop_public, public_stopped) = watch::channel(false);
         let (stop_admin, admin_stopped) = watch::channel(false);
         let settings = self.shared.live().settings.clone();
@@ -71,13 +68,16 @@ impl Server {
             name: "public",
             max_connections: settings.max_connections,
             farewell: Arc::new(move |why| front::farewell(&shared, why)),
+            draining: Arc::default(),
             deadlines: Deadlines::default(),
             grace: GRACE,
             connections: self.shared.metrics.connections.clone(),
             refused: self.shared.metrics.connections_refused.clone(),
         };
+        let draining = Arc::clone(&options.draining);
         let admin_options = ListenOptions {
             name: "admin",
+            draining: Arc::default(),
             max_connections: ADMIN_CONNECTIONS,
             connections: Gauge::noop(),
             refused: Counter::noop(),
@@ -88,6 +88,7 @@ impl Server {
         let control = async {
             stop.await;
             self.shared.ready.store(false, Ordering::Release);
+            draining.store(true, Ordering::Release);
             tracing::info!("stopping: readiness is refused, accepted requests are finished");
             tokio::time::sleep(self.shared.live().settings.drain).await;
             let _ = stop_public.send(true);
@@ -111,7 +112,6 @@ impl Server {
             never = upkeep => never,
         };
         tracing::info!(served = report.served, aborted = report.aborted, "stopped serving");
-        Ok(())
     }
 
     fn public_service(

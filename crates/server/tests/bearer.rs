@@ -1,7 +1,13 @@
 //! Operations that no guest provider has, played over HTTP against an adapter of the test's own:
 //! bearer tokens, and the faults that no real provider can be asked for.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "tests"
+)]
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -125,10 +131,14 @@ struct Running {
 
 impl Running {
     async fn start(limits: Limits, max_in_flight: usize) -> Self {
+        Self::start_at(Timestamp::from_secs(1_614_788_100), limits, max_in_flight).await
+    }
+
+    async fn start_at(now: Timestamp, limits: Limits, max_in_flight: usize) -> Self {
         let stores = Arc::new(MemoryStores::new());
         let broker = Arc::new(Broker::new(Parts {
             stores: stores.clone(),
-            clock: Arc::new(FixedClock::new(Timestamp::from_secs(1_614_788_100))),
+            clock: Arc::new(FixedClock::new(now)),
             entropy: Arc::new(SeededEntropy::new(1)),
             secrets: Arc::new(NoSecrets),
             http: Arc::new(NoEgress),
@@ -154,7 +164,7 @@ impl Running {
             limits,
             max_connections: 100,
             max_in_flight,
-            drain: Duration::ZERO,
+            drain: Duration::from_millis(300),
         };
         let server = Server::new(broker, stores, settings).unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -165,7 +175,7 @@ impl Running {
             let stopped = async {
                 let _ = stopped.await;
             };
-            server.run(public, admin, stopped).await.unwrap();
+            server.run(public, admin, stopped).await;
         });
         let client = Client::builder().no_proxy().build().unwrap();
         Self { public: address, client, stop: Some(stop), served }
@@ -313,6 +323,50 @@ async fn t21_a_subject_beside_the_token_must_be_its_own() {
     let in_query = broker.get(path, "&accessToken=token-of-harvey", Some("token-of-other")).await;
     assert_eq!(in_query.1["data"]["userId"], own.1["data"]["userId"]);
     broker.stop().await;
+}
+
+#[tokio::test]
+async fn d07_any_clock_is_survived() {
+    let off = Limits { register: None, login: None, password: None, read: None };
+    for (secs, dated) in
+        [(-3600, false), (0, true), (1_614_788_100, true), (300_000_000_000, false)]
+    {
+        let broker = Running::start_at(Timestamp::from_secs(secs), off, 100).await;
+        let url = format!("http://{}/v1/user/login", broker.public);
+        let body = json!({"projectId": PROJECT, "strategy": "test", "provider": "scripted",
+            "data": {"name": "harvey"}});
+        let answer = broker.client.put(url).json(&body).send().await.unwrap();
+        assert_eq!(answer.headers()["server-time"], secs.to_string().as_str());
+        assert_eq!(answer.headers().contains_key("date"), dated, "{secs}");
+        let (status, answer) = read(answer).await;
+        assert_eq!((status, &answer["data"]["timeStamp"]), (200, &json!(secs)));
+        broker.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn z01_a_client_that_keeps_its_connection_is_moved_away_before_the_close() {
+    let broker = Running::unlimited().await;
+    let url = format!(
+        "http://{}/v1/user?projectId={PROJECT}&strategy=test&provider=scripted",
+        broker.public
+    );
+    let ask = |client: &Client| client.get(&url).bearer_auth("token-of-harvey").send();
+    let kept = ask(&broker.client).await.unwrap();
+    assert!(!kept.headers().contains_key("connection"));
+    drop(kept.bytes().await.unwrap());
+    let Running { client, stop, served, .. } = broker;
+    stop.unwrap().send(()).unwrap();
+    // The drain time has begun: the listener is open, and the answer ends the connection.
+    let last = loop {
+        let answer = ask(&client).await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200);
+        if answer.headers().contains_key("connection") {
+            break answer;
+        }
+    };
+    assert_eq!(last.headers()["connection"], "close");
+    served.await.unwrap();
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use moka::sync::Cache;
 use uuid::Uuid;
@@ -19,6 +20,13 @@ const CAPACITY: u64 = 32 * 1024 * 1024;
 
 /// What an entry costs beside its texts.
 const OVERHEAD: usize = 512;
+
+/// What an attribute is reckoned at.
+const ATTRIBUTE: usize = 256;
+
+/// How long an entry is used at most: so long may a change that was made to the file by hand stay
+/// unseen.
+const KEPT: Duration = Duration::from_secs(60);
 
 /// Accounts share these places; a neighbour's write costs a read of the file, nothing else.
 const PLACES: usize = 4096;
@@ -45,9 +53,11 @@ impl Accounts {
             .max_capacity(CAPACITY)
             .weigher(|_: &Key, entry: &Entry| {
                 let account = &entry.found.account;
-                let size = OVERHEAD + account.app_profile.as_json().len();
+                let attributes = entry.found.identity.attributes.len() * ATTRIBUTE;
+                let size = OVERHEAD + account.app_profile.as_json().len() + attributes;
                 u32::try_from(size).unwrap_or(u32::MAX)
             })
+            .time_to_live(KEPT)
             .build();
         let written = (0..PLACES).map(|_| AtomicU64::new(0)).collect();
         Self { entries, commits: AtomicU64::new(0), written, closed: AtomicBool::new(false) }

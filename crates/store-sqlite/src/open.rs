@@ -215,6 +215,12 @@ fn check_content(path: &Path, connection: &Connection) -> Result<(), OpenError> 
             return Err(OpenError::Corrupt { path: path.to_owned(), what });
         }
     }
+    if size > CHECKED_SIZE {
+        tracing::info!(
+            bytes = size,
+            "the database is large: its pages are checked as they are read"
+        );
+    }
     Ok(())
 }
 

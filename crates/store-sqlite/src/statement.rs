@@ -7,8 +7,8 @@ use vestibule_core::ids::{InstanceId, UserId};
 use vestibule_core::payload::{AppProfile, Username};
 use vestibule_core::ports::Timestamp;
 use vestibule_core::store::{
-    Account, DeviceKey, ExternalKey, Found, IdentityKey, MAX_LOGINS, NewAccount, ProfilePatch,
-    Registration, StoreError, StoreResult, StoredDevice,
+    Account, DeviceKey, ExternalKey, Found, IdentityKey, MAX_DEVICES, MAX_LOGINS, NewAccount,
+    ProfilePatch, Registration, StoreError, StoreResult, StoredDevice,
 };
 
 use crate::row::{
@@ -38,11 +38,15 @@ const INSERT_ACCOUNT: &str = "INSERT INTO account
 const INSERT_IDENTITY: &str = "INSERT INTO identity
     (project, instance, issuer, subject, account, external_key, attributes, adapter_data, linked_at)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const UPSERT_DEVICE: &str = "INSERT INTO device
+const SEEN_DEVICE: &str = "UPDATE device SET last_login = ?4
+    WHERE project = ?1 AND account = ?2 AND device_key = ?3";
+const INSERT_DEVICE: &str = "INSERT INTO device
     (project, account, device_key, shown, sign_up, last_login)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?5)
-    ON CONFLICT (project, account, device_key) DO UPDATE SET last_login = excluded.last_login";
-
+    VALUES (?1, ?2, ?3, ?4, ?5, ?5)";
+const PRUNE_DEVICES: &str = "DELETE FROM device WHERE project = ?1 AND account = ?2
+    AND device_key IN (
+        SELECT device_key FROM device WHERE project = ?1 AND account = ?2
+        ORDER BY last_login DESC, sign_up DESC, device_key LIMIT -1 OFFSET ?3)";
 const UPDATE_LOGINS: &str = "UPDATE account SET logins = ?3 WHERE project = ?1 AND id = ?2";
 const UPDATE_IDENTITY: &str = "UPDATE identity SET attributes = ?5, adapter_data = ?6
     WHERE project = ?1 AND instance = ?2 AND issuer = ?3 AND subject = ?4";
@@ -244,12 +248,15 @@ fn keep_device(
     let Some((key, shown)) = device else {
         return Ok(());
     };
-    write(
-        connection,
-        UPSERT_DEVICE,
-        params![project.as_bytes(), id.uuid().as_bytes(), key.0, shown, at.millis()],
-    )
-    .map(|_| ())
+    let (project, id) = (project.as_bytes(), id.uuid());
+    let seen = params![project, id.as_bytes(), key.0, at.millis()];
+    if write(connection, SEEN_DEVICE, seen)? > 0 {
+        return Ok(());
+    }
+    let new = params![project, id.as_bytes(), key.0, shown, at.millis()];
+    write(connection, INSERT_DEVICE, new)?;
+    write(connection, PRUNE_DEVICES, params![project, id.as_bytes(), MAX_DEVICES as i64])?;
+    Ok(())
 }
 
 pub(crate) fn update(

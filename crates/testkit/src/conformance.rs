@@ -92,6 +92,7 @@ macro_rules! store_conformance {
             sign_in_keeps_what_it_is_not_told
             a_recorded_login_counts
             a_repeated_lookup_sees_every_write
+            devices_are_bounded
             logins_keep_the_last_twenty_oldest_first
             devices_are_listed_oldest_first
             parallel_registers_of_one_identity_make_one_account

@@ -11,8 +11,8 @@ use vestibule_core::payload::AppProfile;
 use vestibule_core::ports::Timestamp;
 use vestibule_core::store::{
     Account, AccountStore, DeviceKey, ExternalKey, Found, IdentityKey, KeyName, KeyStore,
-    MAX_LOGINS, NewAccount, ProfilePatch, Registration, Sealed, StoreError, StoreResult,
-    StoredDevice, StoredIdentity, Stores,
+    MAX_DEVICES, MAX_LOGINS, NewAccount, ProfilePatch, Registration, Sealed, StoreError,
+    StoreResult, StoredDevice, StoredIdentity, Stores,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -145,6 +145,16 @@ impl Project {
                 .entry((id, key))
                 .and_modify(|device| device.last_login = at)
                 .or_insert(StoredDevice { key, shown, sign_up: at, last_login: at });
+            let mut own: Vec<_> = self
+                .devices
+                .iter()
+                .filter(|((owner, _), _)| *owner == id)
+                .map(|((_, key), device)| (device.last_login, device.sign_up, *key))
+                .collect();
+            own.sort_by(|one, other| other.cmp(one));
+            for (_, _, forgotten) in own.into_iter().skip(MAX_DEVICES) {
+                self.devices.remove(&(id, forgotten));
+            }
         }
     }
 

@@ -35,6 +35,7 @@ impl Clock for SystemClock {
 pub(crate) struct OsEntropy;
 
 impl Entropy for OsEntropy {
+    #[expect(clippy::disallowed_methods, reason = "this is the port")]
     fn fill(&self, buffer: &mut [u8]) {
         if aws_lc_rs::rand::fill(buffer).is_ok() {
             return;

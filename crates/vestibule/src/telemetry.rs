@@ -75,6 +75,12 @@ pub(crate) fn start(settings: &Telemetry, clock: Arc<dyn Clock>) -> Result<Runni
     let subscriber = Registry::default().with(lines).with(traces);
     tracing::subscriber::set_global_default(subscriber)
         .map_err(|error| format!("logging cannot start: {error}"))?;
+    std::panic::set_hook(Box::new(|panic| {
+        // What a panic says may hold anything; where it happened is enough to find it.
+        let location = panic.location().map(ToString::to_string);
+        let thread = std::thread::current().name().map(ToOwned::to_owned);
+        tracing::error!(location, thread, "panicked");
+    }));
     Ok(Running { provider, _lines: guard })
 }
 

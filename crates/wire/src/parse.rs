@@ -176,11 +176,7 @@ pub fn body(bytes: &[u8], query: Option<&str>) -> Result<Envelope> {
     let body: Body<'_> =
         serde_json::from_str(text).map_err(|_| malformed("the body is not valid JSON in UTF-8"))?;
     let project_id = project(entry(body.project_id))?;
-    if let Some(again) = Pairs::parse(query.unwrap_or_default())?.take("projectId")
-        && again != project_id.to_string()
-    {
-        return Err(Error::field("projectId", "is given twice with different values"));
-    }
+    same_project(query, project_id)?;
     let instance = instance(entry(body.strategy), entry(body.provider))?;
     let data = match body.data {
         None => Data::Absent,
@@ -237,6 +233,19 @@ pub fn object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
         let reason = error.details().get("reason").and_then(|v| v.as_str()).unwrap_or_default();
         Error::field(field.strip_prefix("data.").unwrap_or(field), reason)
     })
+}
+
+/// Refuses a query that names another project than the body or the path.
+///
+/// # Errors
+/// [`ErrorKind::InvalidField`]; [`ErrorKind::Malformed`] for a query that is broken.
+pub fn same_project(query: Option<&str>, project_id: ProjectId) -> Result<()> {
+    match Pairs::parse(query.unwrap_or_default())?.take("projectId") {
+        Some(again) if again != project_id.to_string() => {
+            Err(Error::field("projectId", "is given twice with different values"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The project that a query names, where it names one properly: for answers to a preflight.

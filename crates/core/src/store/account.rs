@@ -13,6 +13,10 @@ use crate::ports::Timestamp;
 /// How many login times an account keeps.
 pub const MAX_LOGINS: usize = 20;
 
+/// How many devices an account keeps: those that signed in last. A client that forgets its device
+/// id at every start makes a new device each time.
+pub const MAX_DEVICES: usize = 50;
+
 /// A user of a project.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {

@@ -16,8 +16,8 @@ mod account;
 mod key;
 
 pub use account::{
-    Account, AccountStore, DeviceKey, ExternalKey, Found, IdentityKey, MAX_LOGINS, NewAccount,
-    ProfilePatch, Registration, Sealed, StoredDevice, StoredIdentity,
+    Account, AccountStore, DeviceKey, ExternalKey, Found, IdentityKey, MAX_DEVICES, MAX_LOGINS,
+    NewAccount, ProfilePatch, Registration, Sealed, StoredDevice, StoredIdentity,
 };
 pub use key::{KeyName, KeyStore};
 

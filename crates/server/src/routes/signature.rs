@@ -42,6 +42,7 @@ async fn verdict(shared: &Shared, request: Request, trace: &mut Trace) -> Result
     let (parts, body) = request.into_parts();
     let bytes = json_body(&parts.headers, body).await?;
     let claim: Claim = parse::object(&bytes)?;
+    parse::same_project(parts.uri.query(), claim.project_id)?;
     let project = project(shared, claim.project_id, &parts.headers, trace)?;
     limit(shared, project.id(), Operation::Check)?;
     let at = Timestamp::from_secs(claim.time_stamp);

@@ -1,6 +1,6 @@
 //! Changing and erasing accounts.
 
-use vestibule_core::store::{NewAccount, ProfilePatch, StoreError, Stores};
+use vestibule_core::store::{MAX_DEVICES, NewAccount, ProfilePatch, StoreError, Stores};
 
 use super::{
     app_profile, at, device, external, given, instance, key, must_find, new_account, project, user,
@@ -32,6 +32,21 @@ pub async fn update_changes_only_what_is_given(stores: &dyn Stores) -> Rule {
 
     assert_eq!(must_find(accounts.as_ref(), &key(1)?).await?.account, expected);
     assert_eq!(must_find(accounts.as_ref(), &key(2)?).await?, bystander);
+    Ok(())
+}
+
+/// An account keeps the devices that signed in last, and no more than [`MAX_DEVICES`].
+pub async fn devices_are_bounded(stores: &dyn Stores) -> Rule {
+    let accounts = stores.accounts(project());
+    accounts.find_or_create(new_account(1)?).await?;
+    let more = u8::try_from(MAX_DEVICES + 20)?;
+    for n in 1..=more {
+        accounts.record_login(user(1), device(n), at(10_000 + i64::from(n))).await?;
+    }
+    let kept = accounts.devices(user(1)).await?;
+    assert_eq!(kept.len(), MAX_DEVICES);
+    assert!(kept.iter().any(|one| one.key == device(more).0), "the newest is kept");
+    assert!(kept.iter().all(|one| one.key != device(2).0), "an old one is forgotten");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ mod parallel;
 mod robust;
 
 pub use change::{
-    a_repeated_lookup_sees_every_write, an_erased_identity_registers_anew,
+    a_repeated_lookup_sees_every_write, an_erased_identity_registers_anew, devices_are_bounded,
     erase_removes_one_account_whole, stale_revision_is_a_conflict,
     update_changes_only_what_is_given,
 };

@@ -22,7 +22,7 @@ use super::watch::{Watch, project_files};
 #[derive(Debug)]
 pub(crate) struct Loader {
     /// The kinds of provider that may be named.
-    pub(crate) registry: Registry,
+    pub(crate) registry: Arc<Registry>,
     /// The variables over the file.
     pub(crate) environment: Environment,
     /// What the references are resolved with.
@@ -67,7 +67,7 @@ impl Loaded {
 impl Loader {
     /// A loader with the environment of this process.
     pub(crate) fn of_process(registry: Registry, secrets: Arc<dyn Secrets>) -> Self {
-        Self { registry, environment: Environment::of_process(), secrets }
+        Self { registry: Arc::new(registry), environment: Environment::of_process(), secrets }
     }
 
     /// Reads and checks a file and the project files that it names.

@@ -19,6 +19,7 @@ pub(crate) struct Environment(BTreeMap<String, Option<String>>);
 
 impl Environment {
     /// Those of this process.
+    #[expect(clippy::disallowed_methods, reason = "this is where settings come from")]
     pub(crate) fn of_process() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;

@@ -14,7 +14,7 @@ const ID: &str = "5d5b0676-ce0f-4058-b2bf-49af49f61cb5";
 
 fn loader(environment: Environment) -> Loader {
     let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
-    Loader { registry: crate::builtins(), environment, secrets }
+    Loader { registry: Arc::new(crate::builtins()), environment, secrets }
 }
 
 fn load_with(text: &str, environment: Environment) -> Result<Loaded, Rejected> {

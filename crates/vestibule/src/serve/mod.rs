@@ -95,15 +95,17 @@ async fn serve_with(
     let public = bind(loaded.config.listen, "server.listen").await?;
     let admin = bind(loaded.config.admin, "admin.listen").await?;
     announce(&loaded, &public, &admin);
-    let server = Server::new(Arc::clone(&broker), Arc::clone(stores), settings(&loaded.config))
+    let max_connections = room_for_connections(loaded.config.max_connections);
+    let settings = Settings { max_connections, ..settings(&loaded.config) };
+    let server = Server::new(Arc::clone(&broker), Arc::clone(stores), settings)
         .map_err(|error| format!("the server: {error}"))?;
     let reloader = Reloader::new(loader, file, loaded, broker, server.clone());
     let reloading = tokio::spawn(reloader.run());
-    let ran = server.run(public, admin, signals.stop()).await;
+    server.run(public, admin, signals.stop()).await;
     reloading.abort();
     // An aborted task answers with an error, which says nothing new.
     let _ = reloading.await;
-    ran.map_err(|error| format!("the listeners failed: {error}"))
+    Ok(())
 }
 
 fn master_key(
@@ -159,6 +161,25 @@ fn announce(loaded: &Loaded, public: &TcpListener, admin: &TcpListener) {
         at(public, loaded.config.listen),
         at(admin, loaded.config.admin),
     );
+}
+
+/// How many connections the process can hold. Each takes a descriptor, and the store, the
+/// operator's face and the log need some too: without a reserve, a crowd at the public door would
+/// lock the operator out.
+fn room_for_connections(wanted: usize) -> usize {
+    const RESERVE: u64 = 160;
+    let needed = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_add(RESERVE);
+    let Ok(limit) = rlimit::increase_nofile_limit(needed) else { return wanted };
+    let room = usize::try_from(limit.saturating_sub(RESERVE)).unwrap_or(usize::MAX).max(1);
+    if room < wanted {
+        tracing::warn!(
+            wanted,
+            room,
+            "the system allows fewer open files than server.max_connections needs; raise the \
+             limit (ulimit -n) or lower the setting",
+        );
+    }
+    room.min(wanted)
 }
 
 fn settings(config: &Config) -> Settings {

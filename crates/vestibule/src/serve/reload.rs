@@ -81,17 +81,25 @@ impl Reloader {
             match found {
                 Found::Nothing => {}
                 Found::Bad(problems) => refuse(&problems),
-                Found::New(loaded) => self.take_over(*loaded),
+                Found::New(loaded) => self.take_over(*loaded).await,
             }
         }
     }
 
-    fn take_over(&mut self, mut loaded: Loaded) {
+    async fn take_over(&mut self, mut loaded: Loaded) {
         let specs = std::mem::take(&mut loaded.specs);
         let projects = specs.iter().map(|spec| spec.id).collect();
-        let built = match self.broker.build(&self.watcher.loader.registry, specs) {
-            Ok(built) => built,
-            Err(problems) => return refuse(&loaded.explain(problems)),
+        // Building resolves secrets, and their files may hang as well.
+        let (broker, registry) =
+            (Arc::clone(&self.broker), Arc::clone(&self.watcher.loader.registry));
+        let built = tokio::task::spawn_blocking(move || broker.build(&registry, specs)).await;
+        let built = match built {
+            Ok(Ok(built)) => built,
+            Ok(Err(problems)) => return refuse(&loaded.explain(problems)),
+            Err(error) => {
+                tracing::error!(error = %error, "the changed configuration was not built");
+                return;
+            }
         };
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
@@ -200,8 +208,11 @@ mod tests {
 
     fn watcher(file: &Path) -> Watcher {
         let secrets: Arc<dyn Secrets> = Arc::new(FileEnvSecrets);
-        let loader =
-            Loader { registry: crate::builtins(), environment: Environment::default(), secrets };
+        let loader = Loader {
+            registry: Arc::new(crate::builtins()),
+            environment: Environment::default(),
+            secrets,
+        };
         let watch = loader.load(file).unwrap().watch;
         Watcher { loader, file: file.to_owned(), watch }
     }
