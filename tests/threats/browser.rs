@@ -64,18 +64,39 @@ fn w01_a_failure_is_readable_for_the_page_that_may_call() {
 }
 
 #[test]
-fn w01_a_preflight_never_allows_everybody_with_credentials() {
+fn w01_a_preflight_is_answered_for_listed_origins_only() {
     let broker = broker();
-    for origin in [ORIGIN, "https://evil.example.com", "null"] {
-        let answer = broker
+    let ask = |project: Option<&str>, origin: &str| {
+        let call = broker
             .call("OPTIONS", "/v1/user")
-            .query("projectId", WEB)
             .header("origin", origin)
             .header("access-control-request-method", "PUT")
-            .header("access-control-request-headers", "content-type, x-external-id")
-            .send();
-        assert!(answer.status < 500, "{}", answer.text());
-        assert_eq!(answer.header(ALLOW_CREDENTIALS), None, "{origin}");
+            .header("access-control-request-headers", "content-type, x-external-id");
+        match project {
+            Some(project) => call.query("projectId", project).send(),
+            None => call.send(),
+        }
+    };
+    // A body is not sent with a preflight, so the project is often unknown.
+    for project in [Some(WEB), None] {
+        let answer = ask(project, ORIGIN);
+        assert_eq!(answer.status, 204, "{}", answer.text());
+        assert_eq!(answer.header(ALLOW_ORIGIN), Some(ORIGIN));
+        assert_eq!(answer.header(ALLOW_CREDENTIALS), None);
+        let methods = answer.header("access-control-allow-methods").unwrap_or_default();
+        assert_eq!(methods, "GET, POST, PUT, DELETE");
+        let headers = answer.header("access-control-allow-headers").unwrap_or_default();
+        assert_eq!(headers, "authorization, content-type, x-external-id");
+    }
+    for (project, origin) in [
+        (Some(WEB), "https://evil.example.com"),
+        (None, "https://evil.example.com"),
+        (Some(WEB), "null"),
+        (Some(DEMO), ORIGIN),
+    ] {
+        let answer = ask(project, origin);
+        answer.refused(403, "origin_not_allowed");
+        assert_eq!(answer.header(ALLOW_ORIGIN), None, "{project:?} {origin}");
     }
 }
 
@@ -96,6 +117,7 @@ fn w03_every_answer_tells_browsers_to_be_careful() {
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(policy.contains("default-src"), "{policy}");
         assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(answer.header("cross-origin-opener-policy"), Some("same-origin"));
     }
 }
 

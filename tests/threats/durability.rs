@@ -153,3 +153,20 @@ fn d05_the_lock_ends_with_its_process() {
     let broker = broker.restart();
     broker.login(DEMO, &guest.pair()).expect(200);
 }
+
+#[test]
+fn d05_a_lock_from_outside_is_a_bounded_503_and_reads_go_on() {
+    let setup = Setup::new();
+    let broker = setup.start();
+    let player = broker.player(DEMO, "Harvey");
+    let outside = rusqlite::Connection::open(setup.database()).unwrap();
+    outside.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let register = envelope(DEMO, "simplified", "anonymous", &json!({}));
+    let answer = broker.call("POST", "/v1/user").json(&register).try_send().unwrap();
+    assert_eq!(answer.status, 503, "{}", answer.text());
+    assert_eq!(answer.at("/error/code"), "temporarily_unavailable");
+    assert!(answer.header("retry-after").is_some());
+    broker.profile(DEMO, &player.external_id).expect(200);
+    outside.execute_batch("ROLLBACK").unwrap();
+    broker.register(DEMO, &json!({})).expect(201);
+}

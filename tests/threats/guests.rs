@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use serde_json::json;
-use vestibule_tests::{DEMO, OTHER, Project, Setup, at_once, fresh_uuid};
+use vestibule_tests::{DEMO, OTHER, Project, Setup, at_once, envelope, fresh_uuid};
 
 use crate::broker;
 
@@ -189,4 +189,22 @@ fn g10_signatures_are_the_published_macs() {
         let own = broker.verify(project, &guest.user_id, guest.time_stamp, &guest.signature);
         assert_eq!(own.expect(200).at("/data/valid"), "true");
     }
+}
+
+#[test]
+fn g02_two_different_ids_in_one_request_are_refused() {
+    let broker = broker();
+    let (guest, other) = (broker.guest(DEMO), broker.guest(DEMO));
+    for (field, value) in [("deviceId", &other.device_id), ("externalId", &other.external_id)] {
+        let mut body = envelope(DEMO, "simplified", "anonymous", &guest.pair());
+        body[field] = value.as_str().into();
+        broker.call("PUT", "/v1/user/login").json(&body).send().refused_field(field);
+    }
+    broker.login(DEMO, &guest.pair()).expect(200);
+}
+
+#[test]
+fn g02_the_device_id_of_a_platform_that_hides_it_is_refused() {
+    let data = json!({"deviceId": "00000000-0000-0000-0000-000000000000"});
+    broker().register(DEMO, &data).refused_field("data.deviceId");
 }

@@ -261,3 +261,9 @@ fn i20_too_many_or_too_large_headers_are_refused() {
     let text = envelope(DEMO, "simplified", "anonymous", &json!({})).to_string();
     post_text(&broker, &text).expect(201);
 }
+
+#[test]
+fn i05_a_path_that_is_no_text_is_refused_in_our_form() {
+    let answer = broker().call("GET", "/v1/projects/%FF/providers").send();
+    answer.refused_field("projectId");
+}

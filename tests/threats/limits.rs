@@ -151,3 +151,16 @@ fn b07_an_unreadable_address_counts_as_the_proxy_itself() {
     let passed = let_through(&broker, garbage.iter().cycle().take(24).copied());
     assert!((5..=5 + REFILL).contains(&passed), "{passed}");
 }
+
+#[test]
+fn o02_half_a_head_is_closed() {
+    use std::io::Write;
+    let broker = Setup::new().start();
+    let mut head = broker.connect();
+    head.write_all(b"GET /v1/user HTTP/1.1\r\nhost: x\r\n").unwrap();
+    head.set_read_timeout(Some(std::time::Duration::from_secs(20))).unwrap();
+    // Meanwhile nobody else waits.
+    broker.register(DEMO, &json!({})).expect(201);
+    let raw = vestibule_tests::Raw::read(&mut head);
+    assert!(raw.closed && raw.bytes.is_empty(), "{}", raw.text());
+}

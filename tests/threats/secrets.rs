@@ -254,3 +254,32 @@ fn x08_answers_do_not_name_the_software() {
         broker.call("GET", path).send().refused(404, "not_found");
     }
 }
+
+#[test]
+fn x07_every_result_that_concerns_a_user_is_written_down() {
+    let broker = Setup::new().start();
+    let guest = broker.guest(DEMO);
+    broker.login(DEMO, &guest.pair()).expect(200);
+    broker.login(DEMO, &json!({"externalId": "0", "deviceId": guest.device_id})).expect(401);
+    let erase = envelope(DEMO, "simplified", "anonymous", &guest.pair());
+    broker.call("DELETE", "/v1/user").json(&erase).send().expect(200);
+    let lines = || -> Vec<Value> {
+        broker.log().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    };
+    for (operation, status, whose) in [
+        ("register", 201, Some(&guest.user_id)),
+        ("login", 200, Some(&guest.user_id)),
+        ("login", 401, None),
+        ("erase", 200, Some(&guest.user_id)),
+    ] {
+        let written = vestibule_tests::eventually(std::time::Duration::from_secs(5), || {
+            lines().iter().any(|line| {
+                line["operation"] == operation
+                    && line["status"] == status
+                    && line["user.id"].as_str() == whose.map(String::as_str)
+                    && line["request_id"].is_string()
+            })
+        });
+        assert!(written, "{operation} {status}: {}", broker.log());
+    }
+}

@@ -61,11 +61,6 @@ impl Refusal {
         }
     }
 
-    /// Whether what came cannot be given to a service as a request.
-    pub(crate) const fn is_no_request(self) -> bool {
-        matches!(self, Self::Malformed | Self::HeadTooLarge)
-    }
-
     /// Whether the answer is 431 instead of 400.
     pub(crate) const fn is_too_large(self) -> bool {
         matches!(self, Self::HeadTooLarge)
@@ -82,6 +77,8 @@ pub(crate) struct ConnState {
     in_service: AtomicBool,
     /// An answer is due, or not yet written.
     owed: AtomicBool,
+    /// A service says that the connection is refused, or is busy with what came before.
+    told: AtomicBool,
     refusal: OnceLock<Refusal>,
     draining: Arc<AtomicBool>,
 }
@@ -110,6 +107,9 @@ impl ConnState {
 
     /// A request was given to the service.
     pub(crate) fn begins(&self) {
+        if self.refusal().is_some() {
+            self.told.store(true, Ordering::Release);
+        }
         self.owed.store(true, Ordering::Release);
         self.in_service.store(true, Ordering::Release);
     }
@@ -131,9 +131,17 @@ impl ConnState {
         self.owed.load(Ordering::Acquire)
     }
 
+    /// Why the connection is refused, where no service was asked that could say so: hyper does
+    /// not give a service what it cannot parse itself.
+    pub(crate) fn untold_refusal(&self) -> Option<Refusal> {
+        self.refusal().filter(|_| !self.told.load(Ordering::Acquire))
+    }
+
     /// Refuses the connection. The first reason stays.
     pub(crate) fn refuse(&self, refusal: Refusal) {
-        let _ = self.refusal.set(refusal);
+        if self.refusal.set(refusal).is_ok() && self.owes_an_answer() {
+            self.told.store(true, Ordering::Release);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::framing::{ConnState, Framing, Phase, Refusal};
+use crate::framing::{ConnState, Framing, Phase};
 
 /// How long a peer may take.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl<T> GuardedIo<T> {
     /// Whether what is written is thrown away, unless an earlier request still has its answer due: hyper answers what it cannot parse with an empty
     /// body, and the listener says it better once the connection has ended.
     fn is_muted(&self) -> bool {
-        self.state.refusal().is_some_and(Refusal::is_no_request) && !self.state.owes_an_answer()
+        self.state.refusal().is_some() && !self.state.owes_an_answer()
     }
 
     /// The stream, with its deadlines gone.

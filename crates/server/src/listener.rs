@@ -232,8 +232,8 @@ where
                 tracing::debug!(listener = name, error = %error, "a connection ended early");
             }
             let stream = connection.into_parts().io.into_inner().into_inner();
-            let last = match seen.refusal() {
-                Some(refusal) if refusal.is_no_request() => Some(Farewell::Refused(refusal)),
+            let last = match seen.untold_refusal() {
+                Some(refusal) => Some(Farewell::Refused(refusal)),
                 // Whoever let the time run out is not waiting for an answer.
                 _ if ended.is_err_and(|error| timed_out(&error)) => return,
                 _ => None,
