@@ -81,7 +81,7 @@ pub(crate) struct TokenBody {
 
 /// Which user to read.
 #[derive(IntoParams)]
-#[into_params(rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase", parameter_in = Query)]
 #[expect(dead_code, reason = "describes the query; the wire crate parses it")]
 pub(crate) struct UserQuery {
     /// The project.
@@ -97,9 +97,24 @@ pub(crate) struct UserQuery {
     external_id: Option<String>,
 }
 
+/// Which user to erase, where the client sends no body.
+#[derive(IntoParams)]
+#[into_params(rename_all = "camelCase", parameter_in = Query)]
+#[expect(dead_code, reason = "describes the query; the wire crate parses it")]
+pub(crate) struct EraseQuery {
+    /// The project.
+    project_id: Option<Uuid>,
+    /// The strategy under which the project configured the provider.
+    strategy: Option<String>,
+    /// The provider's name.
+    provider: Option<String>,
+    /// The external id, for noLogin; better sent in the header `X-External-Id`.
+    external_id: Option<String>,
+}
+
 /// Which token to check.
 #[derive(IntoParams)]
-#[into_params(rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase", parameter_in = Query)]
 #[expect(dead_code, reason = "describes the query; the wire crate parses it")]
 pub(crate) struct CheckQuery {
     /// The project.
@@ -117,7 +132,7 @@ pub(crate) struct CheckQuery {
 
 /// Which token is to be vouched for.
 #[derive(IntoParams)]
-#[into_params(rename_all = "camelCase")]
+#[into_params(rename_all = "camelCase", parameter_in = Query)]
 #[expect(dead_code, reason = "describes the query; the wire crate parses it")]
 pub(crate) struct VouchQuery {
     /// The project.

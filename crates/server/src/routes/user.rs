@@ -6,7 +6,8 @@ use vestibule_core::Operation;
 use super::App;
 use crate::admit::operate;
 use crate::openapi::{
-    Body, CheckQuery, Done, Failures, ProfileAnswer, SessionAnswer, UserQuery, VouchQuery,
+    Body, CheckQuery, Done, EraseQuery, Failures, ProfileAnswer, SessionAnswer, UserQuery,
+    VouchQuery,
 };
 use crate::reply::Reply;
 
@@ -14,7 +15,8 @@ use crate::reply::Reply;
 ///
 /// The credential depends on the provider: a bearer token, or for noLogin the external id, best
 /// in the header `X-External-Id`.
-#[utoipa::path(get, path = "/v1/user", tag = "user", params(UserQuery),
+#[utoipa::path(get, path = "/v1/user", tag = "user",
+    params(UserQuery, ("X-External-Id" = Option<String>, Header, description = "The external id, for noLogin")),
     security((), ("bearer" = [])),
     responses((status = 200, description = "The user", body = ProfileAnswer), Failures))]
 pub(crate) async fn profile(State(app): App, request: Request) -> Reply {
@@ -50,7 +52,7 @@ pub(crate) async fn update(State(app): App, request: Request) -> Reply {
 /// Deletes the account with its identities, devices and profile, for good. Needs the same proof
 /// as a login. Clients that cannot send a body with DELETE may use the query.
 #[utoipa::path(delete, path = "/v1/user", tag = "user", request_body = Option<Body>,
-    params(("X-External-Id" = Option<String>, Header, description = "The external id, for noLogin")),
+    params(EraseQuery, ("X-External-Id" = Option<String>, Header, description = "The external id, for noLogin")),
     security((), ("bearer" = [])),
     responses((status = 200, description = "The user is erased", body = Done), Failures))]
 pub(crate) async fn erase(State(app): App, request: Request) -> Reply {
