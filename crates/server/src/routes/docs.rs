@@ -1,12 +1,13 @@
 //! `/openapi.json` and a page to browse it. The page's script is inside the binary and its
 //! policy lets it talk to nobody but the broker.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use bytes::Bytes;
 use http::{StatusCode, header};
 use vestibule_core::ErrorKind;
 
@@ -33,7 +34,7 @@ const PAGE: &str = r#"<!doctype html>
 <title>Vestibule API</title>
 </head>
 <body>
-<script id="api-reference" type="application/json" data-url="/openapi.json" data-configuration='{"withDefaultFonts":false,"hideClientButton":true,"telemetry":false,"agent":{"disabled":true},"mcp":{"disabled":true}}'></script>
+<script id="api-reference" type="application/json" data-url="/openapi.json" data-configuration='{"withDefaultFonts":false,"hideClientButton":true,"showDeveloperTools":"never","telemetry":false,"agent":{"disabled":true},"mcp":{"disabled":true}}'></script>
 <script src="/docs/scalar.js"></script>
 </body>
 </html>
@@ -52,8 +53,13 @@ async fn page() -> Response {
     (headers, PAGE).into_response()
 }
 
+/// The script, taken from the binary once: it is five megabytes, and a copy for each reader would
+/// hold up a thread that answers requests.
+static SCRIPT: LazyLock<Option<Bytes>> =
+    LazyLock::new(|| scalar_api_reference::get_asset("scalar.js").map(Bytes::from));
+
 async fn script() -> Response {
-    match scalar_api_reference::get_asset("scalar.js") {
+    match SCRIPT.clone() {
         Some(asset) => {
             let headers = [
                 (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
