@@ -96,6 +96,7 @@ macro_rules! store_conformance {
             logins_keep_the_last_twenty_oldest_first
             devices_are_listed_oldest_first
             parallel_registers_of_one_identity_make_one_account
+            parallel_lookups_see_every_acknowledged_write
             parallel_registers_of_many_identities_make_them_all
             update_changes_only_what_is_given
             stale_revision_is_a_conflict

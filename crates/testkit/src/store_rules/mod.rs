@@ -20,6 +20,7 @@ pub use identity::{
 };
 pub use parallel::{
     parallel_conditional_updates_have_one_winner, parallel_keys_keep_the_first,
+    parallel_lookups_see_every_acknowledged_write,
     parallel_registers_of_many_identities_make_them_all,
     parallel_registers_of_one_identity_make_one_account,
 };

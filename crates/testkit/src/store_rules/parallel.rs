@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::task::JoinSet;
 use vestibule_core::store::{
     KeyName, NewAccount, ProfilePatch, Registration, Sealed, StoreError, Stores,
 };
 
-use super::{at, given, key, must_find, new_account, project, user, username};
+use super::{at, external, given, instance, key, must_find, new_account, project, user, username};
 use crate::conformance::{Broken, Rule};
 
 const CALLERS: u8 = 50;
@@ -42,6 +43,44 @@ pub async fn parallel_registers_of_one_identity_make_one_account(stores: &dyn St
     assert_eq!(ids.len(), 1, "all callers get the same user");
     let kept = must_find(stores.accounts(project()).as_ref(), &key(1)?).await?;
     assert!(ids.contains(&kept.account.id));
+    Ok(())
+}
+
+/// A lookup never answers from before a write that was acknowledged when the lookup began, however
+/// many look while it is written.
+pub async fn parallel_lookups_see_every_acknowledged_write(stores: &dyn Stores) -> Rule {
+    const WRITES: i64 = 100;
+    let accounts = stores.accounts(project());
+    accounts.find_or_create(new_account(1)?).await?;
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    let mut lookers = JoinSet::new();
+    for _ in 0..4 {
+        let (accounts, acknowledged) = (Arc::clone(&accounts), Arc::clone(&acknowledged));
+        let instance = instance()?;
+        lookers.spawn(async move {
+            let mut looks = 0_u64;
+            loop {
+                let before = acknowledged.load(Ordering::Acquire);
+                let found = accounts.find_by_external(&instance, &external(1)).await?;
+                let revision = given(found, "the account")?.account.revision;
+                assert!(revision >= before, "{revision} was read after {before} was acknowledged");
+                looks += 1;
+                if before >= WRITES {
+                    return Ok::<u64, Broken>(looks);
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for n in 1..=WRITES {
+        let patch =
+            ProfilePatch { username: Some(username(&n.to_string())?), ..Default::default() };
+        let changed = given(accounts.update(user(1), patch, at(n)).await?, "the account")?;
+        acknowledged.store(changed.revision, Ordering::Release);
+    }
+    while let Some(looks) = lookers.join_next().await {
+        assert!(looks?? > 0);
+    }
     Ok(())
 }
 
