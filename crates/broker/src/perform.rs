@@ -130,9 +130,11 @@ impl Job<'_> {
             Credential::Device => false,
             _ => return Ok(()),
         };
-        let place = if alone { "externalId" } else { "data.externalId" };
         let Some(id) = &self.external_id else {
-            return Err(Error::field(place, "is required"));
+            return Err(match alone {
+                true => Error::field("externalId", "is required: send it in X-External-Id"),
+                false => Error::field("data.externalId", "is required"),
+            });
         };
         if !alone && self.device_id.is_none() {
             return Err(Error::field("data.deviceId", "is required"));

@@ -215,11 +215,13 @@ impl Project {
     /// # Errors
     /// [`ErrorKind::UnknownProvider`].
     pub fn instance(&self, id: &InstanceId) -> Result<Arc<Instance>> {
-        self.instances
-            .iter()
-            .find(|instance| instance.id == *id)
-            .cloned()
-            .ok_or_else(|| Error::new(ErrorKind::UnknownProvider))
+        self.instances.iter().find(|instance| instance.id == *id).cloned().ok_or_else(|| {
+            Error::new(ErrorKind::UnknownProvider).detail(
+                "reason",
+                "GET /v1/projects/{projectId}/providers lists strategy and provider, to the \
+                     letter",
+            )
+        })
     }
 
     /// The providers, in the order of the configuration.
@@ -279,7 +281,10 @@ impl Instance {
     /// # Errors
     /// [`ErrorKind::Unsupported`].
     pub fn offer(&self, operation: Operation) -> Result<&Offer> {
-        self.capabilities.get(operation).ok_or_else(|| Error::new(ErrorKind::Unsupported))
+        self.capabilities.get(operation).ok_or_else(|| {
+            Error::new(ErrorKind::Unsupported)
+                .detail("reason", "GET /v1/projects/{projectId}/providers lists what is offered")
+        })
     }
 }
 

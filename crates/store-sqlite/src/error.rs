@@ -23,6 +23,18 @@ pub enum OpenError {
         /// The database file.
         path: PathBuf,
     },
+    /// A store was kept at this path, and its database file is gone.
+    #[error("the database {} is missing, although a store was kept here; put the file back or restore it from a backup, or delete {}.lock if a new, empty store is really wanted", .path.display(), .path.display())]
+    Missing {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file can be read and not written.
+    #[error("the database {} cannot be written; give this user write access to the file and to its directory", .path.display())]
+    ReadOnly {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The database file is gone while its log is still there.
     #[error("the database {} is missing but its write-ahead log {}-wal is there; put the database file back, or restore both from a backup", .path.display(), .path.display())]
     Lost {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -46,9 +46,11 @@ pub(crate) struct Opened {
 /// Opens a file for writing and brings its tables up to date.
 pub(crate) fn open(options: &SqliteOptions) -> Result<Opened, OpenError> {
     let path = locate(options)?;
-    let lock = lock(&path)?;
+    let (mut lock, kept_before) = lock(&path)?;
     let created = if exists(&path)? {
         false
+    } else if kept_before {
+        return Err(OpenError::Missing { path });
     } else if !options.create {
         return Err(OpenError::Absent { path });
     } else {
@@ -59,10 +61,25 @@ pub(crate) fn open(options: &SqliteOptions) -> Result<Opened, OpenError> {
     check_log(&path)?;
     let mut connection = connect(&path).map_err(|error| explain(&path, &error))?;
     check_content(&path, &connection)?;
+    if connection.is_readonly(rusqlite::MAIN_DB).map_err(|error| explain(&path, &error))? {
+        return Err(OpenError::ReadOnly { path });
+    }
     prepare(&mut connection).map_err(|error| explain(&path, &error))?;
     migrate::check(&connection)
         .map_err(|error| OpenError::Corrupt { path: path.clone(), what: error.to_string() })?;
+    mark(&mut lock).map_err(|source| OpenError::Io { path: beside(&path, ".lock"), source })?;
+    if created {
+        tracing::warn!(path = %path.display(), "made a new, empty database");
+    }
     Ok(Opened { path, connection, lock, created })
+}
+
+/// What stands in the lock file once a store was opened beside it. A later start that finds the
+/// mark and no database knows that one was lost.
+const KEPT: &str = "a store is kept here";
+
+fn mark(lock: &mut File) -> io::Result<()> {
+    writeln!(lock, "{KEPT}")
 }
 
 /// The one spelling of the path, so that two ways to write it meet at one lock file.
@@ -100,9 +117,10 @@ fn private_file() -> OpenOptions {
     options
 }
 
-/// Takes the lock file, for as long as the returned handle lives. The file itself stays: to
+/// Takes the lock file, for as long as the returned handle lives; and whether it says that a store
+/// was opened here before. The file itself stays: to
 /// delete it would let a third process lock a new one beside the holder of the old one.
-fn lock(path: &Path) -> Result<File, OpenError> {
+fn lock(path: &Path) -> Result<(File, bool), OpenError> {
     let lock_path = beside(path, ".lock");
     let io = |source| OpenError::Io { path: lock_path.clone(), source };
     let mut file =
@@ -116,16 +134,27 @@ fn lock(path: &Path) -> Result<File, OpenError> {
         }
         Err(TryLockError::Error(source)) => return Err(io(source)),
     }
-    // Only for the message of the process that comes second.
+    let mut before = String::new();
+    // What is not text was not written by this crate.
+    let _ = (&file).take(256).read_to_string(&mut before);
+    let kept = before.contains(KEPT);
+    // The number is for the message of the process that comes second.
+    file.rewind().map_err(io)?;
     file.set_len(0).map_err(io)?;
     writeln!(file, "{}", std::process::id()).map_err(io)?;
-    Ok(file)
+    if kept {
+        mark(&mut file).map_err(io)?;
+    }
+    Ok((file, kept))
 }
 
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     match file.take(32).read_to_string(&mut text) {
-        Ok(_) if text.trim().parse::<u32>().is_ok() => format!("process {}", text.trim()),
+        Ok(_) => match text.lines().next().map(str::trim).and_then(|line| line.parse().ok()) {
+            Some::<u32>(number) => format!("process {number}"),
+            None => "its number is not known".to_owned(),
+        },
         _ => "its number is not known".to_owned(),
     }
 }

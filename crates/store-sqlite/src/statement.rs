@@ -169,7 +169,9 @@ pub(crate) fn create(
             new.at.millis(),
         ],
     )?;
-    keep_device(connection, project, account.id, new.device, new.at)?;
+    if let Some(device) = &new.device {
+        insert_device(connection, project, account.id, device, new.at)?;
+    }
     Ok(Registration { found: Found { account, identity }, created: true })
 }
 
@@ -238,6 +240,18 @@ fn note_login(
     keep_device(connection, project, account.id, device, at)
 }
 
+fn insert_device(
+    connection: &Connection,
+    project: Uuid,
+    id: UserId,
+    (key, shown): &(DeviceKey, String),
+    at: Timestamp,
+) -> StoreResult<()> {
+    let (project, id) = (project.as_bytes(), id.uuid());
+    let values = params![project, id.as_bytes(), key.0, shown, at.millis()];
+    write(connection, INSERT_DEVICE, values).map(|_| ())
+}
+
 fn keep_device(
     connection: &Connection,
     project: Uuid,
@@ -245,18 +259,17 @@ fn keep_device(
     device: Option<(DeviceKey, String)>,
     at: Timestamp,
 ) -> StoreResult<()> {
-    let Some((key, shown)) = device else {
+    let Some(device) = device else {
         return Ok(());
     };
-    let (project, id) = (project.as_bytes(), id.uuid());
-    let seen = params![project, id.as_bytes(), key.0, at.millis()];
+    let account = id.uuid();
+    let owner = (project.as_bytes(), account.as_bytes());
+    let seen = params![owner.0, owner.1, device.0.0, at.millis()];
     if write(connection, SEEN_DEVICE, seen)? > 0 {
         return Ok(());
     }
-    let new = params![project, id.as_bytes(), key.0, shown, at.millis()];
-    write(connection, INSERT_DEVICE, new)?;
-    write(connection, PRUNE_DEVICES, params![project, id.as_bytes(), MAX_DEVICES as i64])?;
-    Ok(())
+    insert_device(connection, project, id, &device, at)?;
+    write(connection, PRUNE_DEVICES, params![owner.0, owner.1, MAX_DEVICES as i64]).map(|_| ())
 }
 
 pub(crate) fn update(

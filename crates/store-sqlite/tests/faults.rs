@@ -200,6 +200,21 @@ async fn d04_a_missing_file_beside_its_log_is_refused() {
 }
 
 #[tokio::test]
+async fn d04_a_missing_file_where_a_store_was_kept_is_refused() {
+    let place = Place::new();
+    let stores = place.open().unwrap();
+    register(&stores, 1, 1_000).await.unwrap();
+    stores.close().await;
+    drop(stores);
+    std::fs::remove_file(&place.path).unwrap();
+    let error = place.refusal();
+    assert!(matches!(error, OpenError::Missing { .. }), "{error:?}");
+    // The text says how a new store is made after all.
+    std::fs::remove_file(format!("{}.lock", place.path.display())).unwrap();
+    assert!(place.open().unwrap().created());
+}
+
+#[tokio::test]
 async fn d04_a_flipped_wal_byte_is_refused() {
     let place = Place::new();
     let stores = place.open().unwrap();

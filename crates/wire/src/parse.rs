@@ -175,7 +175,7 @@ pub fn body(bytes: &[u8], query: Option<&str>) -> Result<Envelope> {
     let text = strict::check(bytes).map_err(|refusal| malformed(refusal.reason()))?;
     let body: Body<'_> =
         serde_json::from_str(text).map_err(|_| malformed("the body is not valid JSON in UTF-8"))?;
-    let project_id = project(entry(body.project_id))?;
+    let project_id = project(entry(body.project_id), "is required, in the body")?;
     same_project(query, project_id)?;
     let instance = instance(entry(body.strategy), entry(body.provider))?;
     let data = match body.data {
@@ -203,7 +203,7 @@ pub fn body(bytes: &[u8], query: Option<&str>) -> Result<Envelope> {
 /// for a routing field.
 pub fn query(query: &str) -> Result<Envelope> {
     let mut pairs = Pairs::parse(query)?;
-    let project_id = project(pairs.entry("projectId"))?;
+    let project_id = project(pairs.entry("projectId"), "is required, in the query")?;
     let instance = instance(pairs.entry("strategy"), pairs.entry("provider"))?;
     Ok(Envelope {
         project_id,
@@ -265,10 +265,10 @@ fn entry(raw: Option<&RawValue>) -> Entry {
     }
 }
 
-fn project(entry: Entry) -> Result<ProjectId> {
+fn project(entry: Entry, required: &'static str) -> Result<ProjectId> {
     const EXPECTED: &str = "must be a UUID in its lower-case hyphenated form";
     match entry {
-        Entry::Absent => Err(Error::field("projectId", "is required")),
+        Entry::Absent => Err(Error::field("projectId", required)),
         Entry::Other => Err(Error::field("projectId", EXPECTED)),
         Entry::Text(text) => {
             ProjectId::parse(&text).ok_or_else(|| Error::field("projectId", EXPECTED))

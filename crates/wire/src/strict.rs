@@ -16,6 +16,8 @@ pub const MAX_DEPTH: usize = 16;
 /// Why a text is not accepted: for the client, so it never repeats the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// Nothing at all.
+    Empty,
     /// Not JSON in UTF-8 (RFC 8259), or a number out of range.
     NotJson,
     /// JSON, but not an object.
@@ -33,6 +35,7 @@ impl Refusal {
     #[must_use]
     pub const fn reason(self) -> &'static str {
         match self {
+            Self::Empty => "the body is empty; send a JSON object",
             Self::NotJson => "the body is not valid JSON in UTF-8",
             Self::NotAnObject => "the body must be a JSON object",
             Self::DuplicateKey => "a key stands twice in one object",
@@ -47,6 +50,9 @@ impl Refusal {
 /// # Errors
 /// The first [`Refusal`] met.
 pub fn check(body: &[u8]) -> Result<&str, Refusal> {
+    if body.is_empty() {
+        return Err(Refusal::Empty);
+    }
     let text = std::str::from_utf8(body).map_err(|_| Refusal::NotJson)?;
     if !text.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
         // Told apart only where it is JSON at all.
@@ -239,7 +245,8 @@ mod tests {
         for body in ["[]", "1", "\"x\"", "null", "true"] {
             assert_eq!(refused(body.as_bytes()), Refusal::NotAnObject, "{body}");
         }
-        for body in ["", "{", "{}x", "{\"a\":}", "x"] {
+        assert_eq!(refused(b""), Refusal::Empty);
+        for body in ["{", "{}x", "{\"a\":}", "x"] {
             assert_eq!(refused(body.as_bytes()), Refusal::NotJson, "{body}");
         }
     }
