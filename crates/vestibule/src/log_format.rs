@@ -103,7 +103,8 @@ impl Visit for Content {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, Value::from(value));
+        // Durations and the like: what is beyond three decimals is noise.
+        self.put(field, Value::from((value * 1000.0).round() / 1000.0));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
@@ -322,6 +323,15 @@ mod tests {
             text,
             "2024-02-29T12:34:56.789Z  INFO vestibule: hello n=1 what=\"two words\"\n"
         );
+    }
+
+    #[test]
+    fn fractions_have_three_decimals() {
+        for form in [Form::Json, Form::Pretty { colour: false }] {
+            let text = logged(form, || tracing::info!(duration_ms = 0.123_456_789, "done"));
+            assert!(text.contains("0.123"), "{text}");
+            assert!(!text.contains("0.1234"), "{text}");
+        }
     }
 
     #[test]

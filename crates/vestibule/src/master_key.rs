@@ -44,6 +44,15 @@ pub(crate) struct Obtained {
     pub(crate) exposed: Option<PathBuf>,
 }
 
+/// Why a reference leads to no key.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Unusable {
+    /// What is wrong.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) help: String,
+}
+
 /// Reads the key. Where its file is absent and there is no store yet, makes one.
 ///
 /// It comes before the store is opened: a failure here leaves no store behind that has no key,
@@ -82,16 +91,57 @@ pub(crate) fn obtain(
             }
         }
     }
+    let key = read(reference, store, secrets)
+        .map_err(|Unusable { message, help }| format!("the master key {message}: {help}"))?;
+    Ok(Obtained { key, made, exposed })
+}
+
+/// Whether the reference leads to a key, without making one. A file that is absent is no
+/// mistake: the first start makes it.
+///
+/// # Errors
+/// Why not, and what to do about it.
+pub(crate) fn check(
+    reference: &SecretRef,
+    store: StoreState,
+    secrets: &dyn Secrets,
+) -> Result<(), Unusable> {
+    if let SecretRef::File(path) = reference
+        && matches!(Path::new(path).try_exists(), Ok(false))
+    {
+        return Ok(());
+    }
+    read(reference, store, secrets).map(drop)
+}
+
+fn read(
+    reference: &SecretRef,
+    store: StoreState,
+    secrets: &dyn Secrets,
+) -> Result<MasterKey, Unusable> {
+    let unusable = |message: String| Unusable { message, help: help(reference, store).to_owned() };
     let text = secrets
         .resolve(reference)
-        .map_err(|error| format!("the master key: {}", why_unresolved(&error)))?;
-    let key = parse(text.expose_secret()).ok_or_else(|| {
-        format!(
-            "the master key {reference} is not a key: it must be 64 hexadecimal characters. \
-             Restore it from your backup; a key of another value cannot open this store"
-        )
-    })?;
-    Ok(Obtained { key, made, exposed })
+        .map_err(|error| unusable(format!("cannot be had: {}", why_unresolved(&error))))?;
+    parse(text.expose_secret()).ok_or_else(|| {
+        unusable(format!("{reference} is not a key: it must be 64 hexadecimal characters"))
+    })
+}
+
+fn help(reference: &SecretRef, store: StoreState) -> &'static str {
+    match (store, reference) {
+        (StoreState::New, SecretRef::Env(_)) => {
+            "set the variable to a key of your own; `openssl rand -hex 32` makes one"
+        }
+        (StoreState::New, SecretRef::File(_)) => {
+            "remove the file, and the first start makes it; or write a key of your own into it, \
+             which `openssl rand -hex 32` makes"
+        }
+        (StoreState::Existing, _) => {
+            "restore the key from your backup: one of another value cannot open this store. For \
+             a new store, `openssl rand -hex 32` makes one"
+        }
+    }
 }
 
 fn parse(text: &str) -> Option<MasterKey> {
@@ -216,6 +266,21 @@ mod tests {
             assert!(error.contains("64 hexadecimal"), "{error}");
             assert!(!error.contains(wrong), "{error}");
         }
+    }
+
+    #[test]
+    fn a_check_makes_nothing_and_speaks_of_a_backup_only_where_there_is_a_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("master.key");
+        let reference = SecretRef::File(path.display().to_string());
+        assert_eq!(check(&reference, StoreState::New, &FileEnvSecrets), Ok(()));
+        assert!(!path.exists());
+        fs::write(&path, "").unwrap();
+        let new = check(&reference, StoreState::New, &FileEnvSecrets).unwrap_err();
+        assert!(new.help.contains("openssl rand -hex 32"), "{new:?}");
+        assert!(!new.help.contains("backup"), "{new:?}");
+        let existing = check(&reference, StoreState::Existing, &FileEnvSecrets).unwrap_err();
+        assert!(existing.help.contains("backup"), "{existing:?}");
     }
 
     #[test]

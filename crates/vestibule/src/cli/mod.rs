@@ -120,7 +120,9 @@ fn execute(cli: Cli, registry: Registry) -> Result<String, String> {
             config::check(registry, &file.unwrap_or(cli.config))
         }
         Command::Config(ConfigCommand::Schema) => Ok(crate::config::schema(&registry)),
-        Command::Project(ProjectCommand::New(new)) => new.print(&crate::ports::OsEntropy),
+        Command::Project(ProjectCommand::New(new)) => {
+            new.print(&crate::ports::OsEntropy, &registry)
+        }
         Command::Completions { shell } => Ok(completions(shell)),
     }
 }

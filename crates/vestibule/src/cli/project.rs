@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use vestibule_core::Entropy;
 use vestibule_core::ids::is_name;
+use vestibule_core::{Entropy, Registry};
 
+use crate::config::{kind_to_write, origin};
 use crate::text::is_unsafe;
 
 /// What a new project is like.
@@ -16,7 +17,7 @@ pub(super) struct New {
     name: String,
 
     /// A web origin that may call, for instance https://game.example. May be given repeatedly.
-    #[arg(long, value_name = "ORIGIN", value_parser = one_line)]
+    #[arg(long, value_name = "ORIGIN", value_parser = web_origin)]
     origin: Vec<String>,
 
     /// The strategy of its providers, as apps send it.
@@ -39,13 +40,34 @@ pub(super) struct New {
 
 impl New {
     /// The project as TOML.
-    pub(super) fn print(&self, entropy: &dyn Entropy) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// The broker would refuse it, in words for the operator.
+    pub(super) fn print(
+        &self,
+        entropy: &dyn Entropy,
+        registry: &Registry,
+    ) -> Result<String, String> {
+        let mut providers: Vec<(&str, Option<&str>)> = Vec::with_capacity(self.provider.len());
+        for provider in &self.provider {
+            if providers.iter().any(|(known, _)| *known == provider.as_str()) {
+                return Err(format!("--provider {provider} is given twice"));
+            }
+            let kind = kind_to_write(provider, registry)
+                .map_err(|error| format!("--provider {provider}: {error}"))?;
+            providers.push((provider.as_str(), kind));
+        }
         let mut text = String::new();
-        self.write(entropy, &mut text).map_err(|error| error.to_string())?;
+        self.write(entropy, &providers, &mut text).map_err(|error| error.to_string())?;
         Ok(text)
     }
 
-    fn write(&self, entropy: &dyn Entropy, out: &mut String) -> std::fmt::Result {
+    fn write(
+        &self,
+        entropy: &dyn Entropy,
+        providers: &[(&str, Option<&str>)],
+        out: &mut String,
+    ) -> std::fmt::Result {
         let mut bytes = [0; 16];
         entropy.fill(&mut bytes);
         let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
@@ -66,11 +88,14 @@ impl New {
             out,
             "# signature = {{ algorithm = \"hmac-sha256\", key = \"env:SIGNING_KEY\" }}"
         )?;
-        for provider in &self.provider {
+        for (provider, kind) in providers {
             writeln!(out, "\n[[{table}provider]]")?;
             writeln!(out, "strategy = {}", quoted(&self.strategy))?;
             writeln!(out, "provider = {}", quoted(provider))?;
-            if provider == "anonymous" {
+            if let Some(kind) = kind {
+                writeln!(out, "kind = {}", quoted(kind))?;
+            }
+            if *provider == "anonymous" {
                 writeln!(out, "[{table}provider.settings]")?;
                 writeln!(
                     out,
@@ -92,6 +117,11 @@ fn one_line(text: &str) -> Result<String, String> {
     if text.chars().any(is_unsafe) {
         return Err("must not hold line breaks or other control characters".into());
     }
+    Ok(text.to_owned())
+}
+
+fn web_origin(text: &str) -> Result<String, String> {
+    origin(text).map_err(|expected| format!("must be {expected}"))?;
     Ok(text.to_owned())
 }
 
@@ -119,16 +149,43 @@ mod tests {
 
     #[test]
     fn a_block_and_a_file_differ_in_their_tables_only() {
-        let block = new(false).print(&OsEntropy).unwrap();
+        let block = new(false).print(&OsEntropy, &crate::builtins()).unwrap();
         assert!(block.contains("[[project.provider]]"), "{block}");
         assert!(block.contains("origins = [\"https://game.example\"]"), "{block}");
-        let file = new(true).print(&OsEntropy).unwrap();
+        let file = new(true).print(&OsEntropy, &crate::builtins()).unwrap();
         assert!(file.contains("\n[[provider]]"), "{file}");
         assert!(!file.contains("project]]"), "{file}");
     }
 
     #[test]
     fn two_projects_have_two_ids() {
-        assert_ne!(new(false).print(&OsEntropy), new(false).print(&OsEntropy));
+        let registry = crate::builtins();
+        assert_ne!(
+            new(false).print(&OsEntropy, &registry),
+            new(false).print(&OsEntropy, &registry)
+        );
+    }
+
+    #[test]
+    fn a_provider_without_an_adapter_is_refused_with_the_nearest() {
+        for (wrong, expected) in [
+            ("Anonymous", "did you mean \"anonymous\"?"),
+            ("nologin", "did you mean \"noLogin\"?"),
+            ("awsCognito", "this build knows anonymous, noLogin"),
+        ] {
+            let new = New { provider: vec![wrong.into()], ..new(false) };
+            let error = new.print(&OsEntropy, &crate::builtins()).unwrap_err();
+            assert!(error.contains(expected), "{error}");
+        }
+        let twice = New { provider: vec!["noLogin".into(), "noLogin".into()], ..new(false) };
+        assert!(twice.print(&OsEntropy, &crate::builtins()).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_checked_as_in_the_file() {
+        assert!(web_origin("https://game.example").is_ok());
+        for wrong in ["https://game.example/", "game.example", "*", "a\nb://c"] {
+            assert!(web_origin(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -46,6 +46,24 @@ pub(crate) fn explain(text: &str) -> Said {
     Said::new(text)
 }
 
+/// What a setting looks like, for those whose type alone does not say it.
+pub(crate) fn example(path: &str) -> Option<&'static str> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    Some(match (path, key) {
+        ("limits.register" | "limits.login" | "limits.password" | "limits.read", _) => {
+            "write \"60/min\", or \"off\""
+        }
+        ("server.trusted_proxies", _) => "write a list of texts, [\"10.0.0.0/8\"]",
+        ("egress.allow", _) => "write a list of texts, [\"127.0.0.1:9229\"]",
+        ("egress.roots", _) => "write a list of texts, [\"certs/root.pem\"]",
+        ("server.listen" | "admin.listen", _) => "for instance \"127.0.0.1:8080\"",
+        ("telemetry.log_format", _) => "known: auto, pretty, json",
+        (_, "origins") => "write a list of texts, [\"https://game.example\"]",
+        (_, "algorithm") => "known: hmac-sha256, hmac-sha1",
+        _ => return None,
+    })
+}
+
 /// What to do about a word that is none of the known ones.
 pub(crate) fn suggest<'a>(word: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     nearest(word, known.clone()).map_or_else(
@@ -95,6 +113,8 @@ fn plain_type(expected: &str) -> &str {
     match expected {
         "a string" | "str" | "string" => "a text",
         "a boolean" | "boolean" => "true or false",
+        // What serde expects of a word that is one of several: an enum.
+        "string or map" => "a text",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of 0 or more",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "a sequence" => "a list",

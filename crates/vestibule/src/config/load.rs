@@ -17,6 +17,7 @@ use super::report::Report;
 use super::source::Source;
 use super::validate::Config;
 use super::watch::{Watch, project_files};
+use crate::master_key::{self, StoreState};
 
 /// Reads configurations, at start and at every reload.
 #[derive(Debug)]
@@ -88,6 +89,11 @@ impl Loader {
         let mut report = Report::new(&source, Some(&overlay));
         report.faults(faults);
         let config = Config::check(&model, &mut report);
+        let store = StoreState::of(&config.store);
+        if let Err(unusable) = master_key::check(&config.master, store, self.secrets.as_ref()) {
+            let said = Said::new(unusable.message).help(unusable.help);
+            report.error(&KeyPath::parse("keys.master"), said);
+        }
         let mut checker = Checker::new(&self.registry, &self.secrets);
         for (number, project) in std::mem::take(&mut model.project).into_iter().enumerate() {
             let path = KeyPath::default().key("project").index(number);
@@ -108,7 +114,23 @@ impl Loader {
         }
         let Checker { specs, origins, .. } = checker;
         let places = Places { sources, origins };
+        problems.extend(self.strays(&places));
         self.finish(config, specs, places, problems, watch)
+    }
+
+    /// Warns of variables that nobody reads.
+    fn strays(&self, places: &Places) -> Vec<Problem> {
+        let read = |name: &str| {
+            let reference = format!("env:{name}");
+            places.sources.iter().any(|source| source.mentions(&reference))
+        };
+        let strays = self.environment.strays().filter(|name| !read(name));
+        let warn = |name: &str| {
+            let help = "settings are VESTIBULE__SECTION__KEY with two underscores each, for \
+                        instance VESTIBULE__SERVER__LISTEN";
+            Problem::of_variable(name, "sets nothing".to_owned(), Some(help.to_owned())).warning()
+        };
+        strays.map(warn).collect()
     }
 
     fn finish(
@@ -124,6 +146,11 @@ impl Loader {
         if problems.iter().any(|found| found.severity == Severity::Error) {
             problems.sort_by_key(|found| (found.severity, found.file.clone(), found.line));
             return Err(Rejected { problems, watch });
+        }
+        if !specs.iter().any(|spec| spec.enabled) {
+            let none = Problem::of_file(watch.file(), "no project is enabled: no app can call")
+                .help("`vestibule project new` prints a project to paste into the file");
+            problems.push(none.warning());
         }
         Ok(Loaded { config, specs, warnings: problems, watch, places })
     }

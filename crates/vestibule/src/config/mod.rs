@@ -6,6 +6,7 @@
 //! cannot say. Every step reports [`Problem`]s with file and line, and all of them, so that an
 //! operator mends a file in one go.
 
+mod addresses;
 mod decode;
 mod explain;
 mod key_path;
@@ -22,11 +23,13 @@ mod validate;
 mod values;
 mod watch;
 
+pub(crate) use kinds::kind_to_write;
 pub(crate) use load::{Loaded, Loader};
 pub(crate) use model::LogFormat;
-pub(crate) use problem::{Problem, Severity};
+pub(crate) use problem::Problem;
 pub(crate) use schema::schema;
 pub(crate) use validate::{Config, Telemetry};
+pub(crate) use values::origin;
 pub(crate) use watch::Watch;
 
 #[cfg(test)]

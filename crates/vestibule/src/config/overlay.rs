@@ -10,6 +10,13 @@ use super::source::plain_value;
 
 const PREFIX: &str = "VESTIBULE__";
 
+/// How variables begin that were probably meant to set something.
+const NEAR_PREFIX: &str = "VESTIBULE_";
+
+/// Variables of that beginning with a meaning of their own: the file, and what the scripts of
+/// the repository take.
+const KNOWN: &[&str] = &["VESTIBULE_CONFIG", "VESTIBULE_BIN", "VESTIBULE_CACHE"];
+
 /// The variable in which OpenTelemetry's own tools look for a collector.
 const OTLP_ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 
@@ -23,12 +30,32 @@ impl Environment {
     pub(crate) fn of_process() -> Self {
         let variables = std::env::vars_os().filter_map(|(name, value)| {
             let name = name.into_string().ok()?;
-            Self::concerns(&name).then(|| (name, value.into_string().ok()))
+            // What sets nothing is only named, and its value could be a secret.
+            let value = Self::sets(&name).then(|| value.into_string().ok()).flatten();
+            (Self::sets(&name) || name.starts_with(NEAR_PREFIX)).then_some((name, value))
         });
         Self(variables.collect())
     }
 
-    fn concerns(name: &str) -> bool {
+    /// Variables that look like settings and are none: one underscore where two belong.
+    pub(crate) fn strays(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str).filter(|name| {
+            let near = name.starts_with(NEAR_PREFIX) && !name.starts_with(PREFIX);
+            // Kubernetes describes a service named vestibule to every container beside it.
+            let described =
+                name.starts_with("VESTIBULE_SERVICE_") || name.starts_with("VESTIBULE_PORT");
+            let known = described || KNOWN.contains(name) || self.refers_to(name);
+            near && !known
+        })
+    }
+
+    /// Whether one of the settings is a reference to this variable.
+    fn refers_to(&self, name: &str) -> bool {
+        let reference = format!("env:{name}");
+        self.0.values().flatten().any(|value| value.contains(&reference))
+    }
+
+    fn sets(name: &str) -> bool {
         name.starts_with(PREFIX) || name == OTLP_ENDPOINT
     }
 }

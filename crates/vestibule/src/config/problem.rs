@@ -56,6 +56,27 @@ impl Problem {
         Self { path: variable.to_owned(), help, ..Self::of_file("environment", message) }
     }
 
+    /// The same as a risk and no mistake.
+    pub(crate) fn warning(self) -> Self {
+        Self { severity: Severity::Warning, ..self }
+    }
+
+    /// Writes it into the log: a message of one line, and where it is and what to do as fields,
+    /// since a line of the log has no second one.
+    pub(crate) fn log(&self) {
+        let file = self.file.display();
+        let (line, column, help) = (self.line, self.column, self.help.as_deref());
+        let key = (!self.path.is_empty()).then_some(self.path.as_str());
+        let message = match key {
+            Some(key) => format!("{key}: {}", self.message),
+            None => self.message.clone(),
+        };
+        match self.severity {
+            Severity::Error => tracing::error!(%file, line, column, key, help, "{message}"),
+            Severity::Warning => tracing::warn!(%file, line, column, key, help, "{message}"),
+        }
+    }
+
     /// The same with what to do about it.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());

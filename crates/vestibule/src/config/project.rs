@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde_json::Value;
 use vestibule_core::ids::is_name;
 use vestibule_core::{
-    InstanceId, ProjectId, ProjectSpec, ProviderSpec, Registry, Secrets, SignatureAlgorithm,
-    SignatureSpec,
+    InstanceId, ProjectId, ProjectSpec, ProviderSpec, Registry, SecretRef, Secrets,
+    SignatureAlgorithm, SignatureSpec,
 };
 
 use super::explain::{Said, suggest};
@@ -127,8 +127,17 @@ impl<'a> Checker<'a> {
             self.secrets
                 .resolve(reference)
                 .map_err(|error| {
-                    let said = Said::new(why_unresolved(&error))
-                        .help("set it, or leave `key` out to have one made and kept in the store");
+                    let help = match reference {
+                        SecretRef::Env(_) => {
+                            "set the variable where the broker runs, or leave `key` out to have \
+                             one made and kept in the store"
+                        }
+                        SecretRef::File(_) => {
+                            "write the key into that file (its path is taken from the working \
+                             directory), or leave `key` out to have one made and kept in the store"
+                        }
+                    };
+                    let said = Said::new(why_unresolved(&error)).help(help);
                     report.error(&path.key("key"), said);
                 })
                 .ok()
@@ -169,7 +178,10 @@ impl<'a> Checker<'a> {
                 Some(kind) => (kind.to_owned(), path.key("provider")),
                 None => {
                     let said = Said::new("missing \"kind\": the name does not say which adapter");
-                    let help = format!("this build knows {}", known().join(", "));
+                    let mut help = format!("this build knows {}", known().join(", "));
+                    if let Some(best) = kinds::nearest_name(name, self.registry) {
+                        help = format!("did you mean \"{best}\"? Else write `kind`: {help}");
+                    }
                     report.error(path, said.help(help));
                     return None;
                 }

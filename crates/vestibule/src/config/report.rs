@@ -1,7 +1,7 @@
 //! Gathers what is wrong with one file.
 
 use super::decode::Fault;
-use super::explain::{Said, explain};
+use super::explain::{Said, example, explain};
 use super::key_path::KeyPath;
 use super::overlay::Overlay;
 use super::problem::{Problem, Severity};
@@ -27,7 +27,11 @@ impl<'a> Report<'a> {
     /// Notes what could not be decoded.
     pub(crate) fn faults(&mut self, faults: Vec<Fault>) {
         for Fault { path, text } in faults {
-            self.put(Severity::Error, &path, explain(&text));
+            let mut said = explain(&text);
+            if said.help.is_none() {
+                said.help = example(&path.to_string()).map(str::to_owned);
+            }
+            self.put(Severity::Error, &path, said);
             self.faulty.push(path);
         }
     }
@@ -40,6 +44,11 @@ impl<'a> Report<'a> {
     /// Notes a risk.
     pub(crate) fn warning(&mut self, path: &KeyPath, said: Said) {
         self.note(Severity::Warning, path, said);
+    }
+
+    /// Whether the file or the environment sets this.
+    pub(crate) fn is_set(&self, path: &KeyPath) -> bool {
+        self.source.holds(path) || self.overlay.is_some_and(|overlay| overlay.sets(path))
     }
 
     /// Everything that was noted.

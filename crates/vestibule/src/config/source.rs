@@ -67,6 +67,11 @@ impl Source {
         self.walk(path).1 == path.segments().len()
     }
 
+    /// Whether a text stands anywhere in the file.
+    pub(crate) fn mentions(&self, text: &str) -> bool {
+        self.document.raw().contains(text)
+    }
+
     /// A finding about a setting of this file.
     pub(crate) fn problem(&self, severity: Severity, path: &KeyPath, said: Said) -> Problem {
         let place = self.walk(path).0.map(|offset| line_and_column(self.document.raw(), offset));

@@ -1,6 +1,8 @@
 //! Each kind of mistake, with the line that it is reported at.
 #![expect(clippy::disallowed_methods, reason = "the tests compare with files of the repository")]
 
+mod more;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use vestibule_core::SecretRef;
 use vestibule_server::{Limits, Rate};
 
+use super::addresses;
 use super::explain::Said;
 use super::key_path::KeyPath;
 use super::model;
@@ -63,7 +65,7 @@ impl Config {
     pub(crate) fn check(file: &model::ConfigFile, report: &mut Report<'_>) -> Self {
         let server = &file.server;
         check_egress(&file.egress, report);
-        Self {
+        let config = Self {
             listen: address("server.listen", &server.listen, report),
             admin: address("admin.listen", &file.admin.listen, report),
             public_url: public_url(&server.public_url, report),
@@ -80,7 +82,9 @@ impl Config {
                 read: rate("limits.read", &file.limits.read, report),
             },
             telemetry: telemetry(&file.telemetry, report),
-        }
+        };
+        addresses::check(&config, report);
+        config
     }
 
     /// The sections that differ from another configuration's and are read at start only.
@@ -178,6 +182,11 @@ fn drain(seconds: u32, report: &mut Report<'_>) -> Duration {
 fn store(url: &str, report: &mut Report<'_>) -> PathBuf {
     let path = KeyPath::parse("store.url");
     match url.split_once("://") {
+        Some(("sqlite", file)) if file.contains(":memory:") => {
+            let said = Said::new("a store in memory would forget every user at a stop")
+                .help("name a file, for instance \"sqlite://data/vestibule.db\"");
+            report.error(&path, said);
+        }
         Some(("sqlite", file)) if !file.is_empty() && !file.contains('?') => {
             return PathBuf::from(file);
         }
@@ -230,6 +239,19 @@ fn check_egress(egress: &model::Egress, report: &mut Report<'_>) {
     }
 }
 
+/// A word of a filter that is neither a level nor a target with one. To the filter it would be a
+/// target, and every other target would fall silent.
+fn bare_word(filter: &str) -> Option<&str> {
+    // The fields of a span may hold commas of their own; who writes those knows the syntax.
+    if filter.contains('[') {
+        return None;
+    }
+    filter
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err())
+}
+
 fn telemetry(section: &model::Telemetry, report: &mut Report<'_>) -> Telemetry {
     let path = KeyPath::parse("telemetry");
     let mut refuse = |key: &str, message: &dyn Display, help: &str| {
@@ -240,6 +262,13 @@ fn telemetry(section: &model::Telemetry, report: &mut Report<'_>) -> Telemetry {
             "log",
             &"must be a level or a list of target=level",
             "for instance \"info\", or \"info,vestibule_broker=debug\"",
+        );
+    } else if let Some(word) = bare_word(&section.log) {
+        refuse(
+            "log",
+            &format!("\"{word}\" is no level"),
+            "the levels are error, warn, info, debug and trace; for one target write target=level, \
+             for instance \"info,vestibule_broker=debug\"",
         );
     }
     if let Some(endpoint) = &section.otlp_endpoint {

@@ -20,6 +20,11 @@ impl Watch {
         Self { file: file.to_owned(), dir: None, stamps: vec![(file.to_owned(), stamp(file))] }
     }
 
+    /// The file itself.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The same and the present state of a directory of project files.
     pub(crate) fn and_dir(mut self, dir: &Path) -> Self {
         let files = project_files(dir).unwrap_or_default();

@@ -58,7 +58,7 @@ async fn serve(loader: Loader, loaded: Loaded, file: &Path) -> Result<(), String
     // From the first moment on, so that a stop during a slow start is not lost.
     let mut signals = Signals::listen().map_err(|error| format!("signals: {error}"))?;
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        warning.log();
     }
     let master = master_key(&loaded.config, loader.secrets.as_ref())?;
     let stores: Arc<dyn Stores> = Arc::new(

@@ -1,18 +1,20 @@
 //! Takes over a changed configuration while the broker runs, or keeps the present one.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::ExposeSecret as _;
 use tokio::time::MissedTickBehavior;
 use vestibule_broker::Broker;
-use vestibule_core::ProjectId;
+use vestibule_core::{ProjectId, ProjectSpec};
 use vestibule_server::Server;
 
 use super::settings;
 use super::signals::Hangup;
-use crate::config::{Config, Loaded, Loader, Problem, Severity, Watch};
+use crate::config::{Config, Loaded, Loader, Problem, Watch};
 
 /// How often the files are looked at. File notifications miss what mounts and editors do.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -22,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Reloader {
     watcher: Watcher,
     present: Present,
+    fingerprints: RandomState,
     broker: Arc<Broker>,
     server: Server,
 }
@@ -30,7 +33,8 @@ pub(crate) struct Reloader {
 #[derive(Debug)]
 struct Present {
     config: Config,
-    projects: HashSet<ProjectId>,
+    /// A fingerprint of each project, which tells whether it has changed.
+    projects: HashMap<ProjectId, u64>,
 }
 
 impl Reloader {
@@ -42,10 +46,13 @@ impl Reloader {
         broker: Arc<Broker>,
         server: Server,
     ) -> Self {
-        let projects = ids(&loaded);
+        // Its keys are random, so that a fingerprint of a secret says nothing about it.
+        let fingerprints = RandomState::new();
+        let projects = fingerprints_of(&loaded.specs, &fingerprints);
         Self {
             watcher: Watcher { loader, file: file.to_owned(), watch: loaded.watch },
             present: Present { config: loaded.config, projects },
+            fingerprints,
             broker,
             server,
         }
@@ -88,7 +95,7 @@ impl Reloader {
 
     async fn take_over(&mut self, mut loaded: Loaded) {
         let specs = std::mem::take(&mut loaded.specs);
-        let projects = specs.iter().map(|spec| spec.id).collect();
+        let projects = fingerprints_of(&specs, &self.fingerprints);
         // Building resolves secrets, and their files may hang as well.
         let (broker, registry) =
             (Arc::clone(&self.broker), Arc::clone(&self.watcher.loader.registry));
@@ -102,12 +109,12 @@ impl Reloader {
             }
         };
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            warning.log();
         }
         self.broker.install(built);
         self.server.reload(settings(&loaded.config));
         let next = Present { config: loaded.config, projects };
-        self.present.tell_changes(&next);
+        self.present.changes(&next).tell(next.projects.len());
         // Sections that are read at start only stay what they were, so that a later reload
         // still says that they differ.
         self.present = next.with_fixed_of(&self.present.config);
@@ -115,22 +122,16 @@ impl Reloader {
 }
 
 impl Present {
-    fn tell_changes(&self, next: &Self) {
-        let added = next.projects.difference(&self.projects).count();
-        let removed = self.projects.difference(&next.projects).count();
-        tracing::info!(
-            projects = next.projects.len(),
-            added,
-            removed,
-            settings = next.config.live_differences(&self.config).join(", "),
-            "took over the changed configuration",
-        );
-        let fixed = next.config.fixed_differences(&self.config);
-        if !fixed.is_empty() {
-            tracing::warn!(
-                settings = fixed.join(", "),
-                "some changed settings take effect at the next start only",
-            );
+    fn changes(&self, next: &Self) -> Changes {
+        let is_changed = |(id, now): &(&ProjectId, &u64)| {
+            self.projects.get(*id).is_some_and(|before| before != *now)
+        };
+        Changes {
+            added: next.projects.keys().filter(|id| !self.projects.contains_key(*id)).count(),
+            removed: self.projects.keys().filter(|id| !next.projects.contains_key(*id)).count(),
+            changed: next.projects.iter().filter(is_changed).count(),
+            live: next.config.live_differences(&self.config),
+            fixed: next.config.fixed_differences(&self.config),
         }
     }
 
@@ -148,16 +149,56 @@ impl Present {
     }
 }
 
-fn ids(loaded: &Loaded) -> HashSet<ProjectId> {
-    loaded.specs.iter().map(|spec| spec.id).collect()
+/// What a reload changes.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Changes {
+    added: usize,
+    removed: usize,
+    changed: usize,
+    /// The settings that take effect.
+    live: Vec<&'static str>,
+    /// The settings that wait for the next start.
+    fixed: Vec<&'static str>,
+}
+
+impl Changes {
+    fn tell(&self, projects: usize) {
+        let Self { added, removed, changed, live, fixed } = self;
+        let takes_effect = added + removed + changed > 0 || !live.is_empty();
+        if takes_effect {
+            let settings = (!live.is_empty()).then(|| live.join(", "));
+            tracing::info!(
+                projects,
+                added,
+                removed,
+                changed,
+                settings,
+                "took over the changed configuration",
+            );
+        } else if fixed.is_empty() {
+            tracing::info!(projects, "read the configuration again: nothing changed");
+        }
+        if !fixed.is_empty() {
+            tracing::warn!(
+                settings = fixed.join(", "),
+                "some changed settings take effect at the next start only",
+            );
+        }
+    }
+}
+
+fn fingerprints_of(specs: &[ProjectSpec], state: &RandomState) -> HashMap<ProjectId, u64> {
+    let fingerprint = |spec: &ProjectSpec| {
+        // The debug form leaves secrets out, and a changed key is a change too.
+        let key = spec.signature.key.as_ref().map(|key| key.expose_secret());
+        (spec.id, state.hash_one((format!("{spec:?}"), key)))
+    };
+    specs.iter().map(fingerprint).collect()
 }
 
 fn refuse(problems: &[Problem]) {
     for problem in problems {
-        match problem.severity {
-            Severity::Error => tracing::error!("{problem}"),
-            Severity::Warning => tracing::warn!("{problem}"),
-        }
+        problem.log();
     }
     tracing::error!("the changed configuration is not used; the previous one stays in effect");
 }
@@ -253,6 +294,43 @@ mod tests {
         let file = dir.path().join("vestibule.toml");
         std::fs::write(&file, GOOD).unwrap();
         assert!(matches!(watcher(&file).look(true), Found::New(_)));
+    }
+
+    #[test]
+    fn a_reload_counts_what_it_changes() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("vestibule.toml");
+        let state = RandomState::new();
+        let present = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let Found::New(loaded) = watcher(&file).look(true) else { panic!("{text}") };
+            Present { projects: fingerprints_of(&loaded.specs, &state), config: loaded.config }
+        };
+        let old = present(GOOD);
+        assert_eq!(old.changes(&present(&format!("# same\n{GOOD}"))), Changes::default());
+
+        let renamed = old.changes(&present(&format!("{GOOD}name = \"studio\"\n")));
+        assert_eq!(renamed, Changes { changed: 1, ..Changes::default() });
+
+        let key = dir.path().join("key");
+        std::fs::write(&key, "one").unwrap();
+        let signed = format!("{GOOD}signature = {{ key = \"file:{}\" }}\n", key.display());
+        let first = present(&signed);
+        std::fs::write(&key, "two").unwrap();
+        assert_eq!(first.changes(&present(&signed)).changed, 1);
+
+        let replaced = old.changes(&present(
+            "[limits]\nread = \"9/min\"\n[telemetry]\nlog = \"warn\"\n\
+             [[project]]\nid = \"6835ddd0-d2b4-4da5-9f33-1d38b2b00265\"\n",
+        ));
+        let expected = Changes {
+            added: 1,
+            removed: 1,
+            changed: 0,
+            live: vec!["limits"],
+            fixed: vec!["telemetry"],
+        };
+        assert_eq!(replaced, expected);
     }
 
     #[test]
