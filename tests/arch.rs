@@ -15,7 +15,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The longest a Rust file may be, in lines, its unit tests not counted.
+/// The longest a Rust file may be, in lines.
 const LONGEST: usize = 500;
 
 fn root() -> PathBuf {
@@ -117,17 +117,43 @@ fn every_member_takes_the_lints_of_the_workspace() {
 
 #[test]
 fn no_rust_file_is_too_long() {
-    let mut files = Vec::new();
-    for folder in ["crates", "adapters", "tests", "examples", "bench"] {
-        rust_files(&root().join(folder), &mut files);
-    }
-    assert!(files.len() > 20, "only {} files were found", files.len());
-    let long: Vec<_> = files
+    let long: Vec<_> = all_rust_files()
         .into_iter()
         .map(|path| (length(&path), path))
         .filter(|(lines, _)| *lines > LONGEST)
         .collect();
     assert!(long.is_empty(), "longer than {LONGEST} lines: {long:#?}");
+}
+
+#[test]
+fn every_test_that_the_documents_name_is_there() {
+    let code: String =
+        all_rust_files().iter().map(|path| std::fs::read_to_string(path).expect("UTF-8")).collect();
+    let mut looked_at = 0;
+    for document in ["ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "docs/adapters.md"] {
+        let text = std::fs::read_to_string(root().join(document)).expect("a readable document");
+        // What stands between two backticks and has the form of a test's name.
+        for quoted in text.split('`').skip(1).step_by(2) {
+            let is_name = quoted.split('_').count() > 3
+                && quoted
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+            if is_name {
+                looked_at += 1;
+                assert!(code.contains(&format!("fn {quoted}(")), "{document} names {quoted}");
+            }
+        }
+    }
+    assert!(looked_at > 50, "only {looked_at} names were found");
+}
+
+fn all_rust_files() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for folder in ["crates", "adapters", "tests", "examples", "bench"] {
+        rust_files(&root().join(folder), &mut files);
+    }
+    assert!(files.len() > 20, "only {} files were found", files.len());
+    files
 }
 
 fn length(path: &Path) -> usize {

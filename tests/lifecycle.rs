@@ -233,3 +233,34 @@ fn register_on_own_connection(broker: &Broker) -> Seen {
         signature: text("signature"),
     }))
 }
+
+#[test]
+fn spans_are_exported_when_a_collector_is_configured() {
+    use std::io::Read;
+    let collector = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", collector.local_addr().unwrap());
+    let received = std::sync::Arc::new(Mutex::new(String::new()));
+    let sink = std::sync::Arc::clone(&received);
+    thread::spawn(move || {
+        for stream in collector.incoming() {
+            let Ok(mut stream) = stream else { return };
+            stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            let mut bytes = [0; 65536];
+            while let Ok(length @ 1..) = stream.read(&mut bytes) {
+                sink.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..length]));
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+        }
+    });
+    let broker = Setup::new().env("OTEL_EXPORTER_OTLP_ENDPOINT", &address).start();
+    let guest = broker.guest(DEMO);
+    // Spans are sent in batches, and the rest of them at the stop.
+    broker.sigterm();
+    assert!(eventually(RELOAD, || received.lock().unwrap().contains("\"register\"")));
+    let text = received.lock().unwrap().clone();
+    assert!(text.contains("POST /v1/traces"), "{text}");
+    assert!(text.contains("\"/v1/user\""), "{text}");
+    for secret in [&guest.device_id, &guest.external_id, &guest.user_id] {
+        assert!(!text.contains(secret.as_str()), "{text}");
+    }
+}

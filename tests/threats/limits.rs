@@ -164,3 +164,23 @@ fn o02_half_a_head_is_closed() {
     let raw = vestibule_tests::Raw::read(&mut head);
     assert!(raw.closed && raw.bytes.is_empty(), "{}", raw.text());
 }
+
+#[test]
+fn p09_a_flooded_project_costs_another_nothing() {
+    use vestibule_tests::OTHER;
+    let broker = Setup::two_projects().limit("register", "30/min").start();
+    let player = broker.player(OTHER, "Harvey");
+    // Ten times what the project may ask, from the very address of the bystander.
+    std::thread::scope(|scope| {
+        let flooding = scope.spawn(|| {
+            let statuses = (0..300).map(|_| broker.register(DEMO, &json!({})).status);
+            statuses.filter(|status| *status == 429).count()
+        });
+        for _ in 0..100 {
+            broker.profile(OTHER, &player.external_id).expect(200);
+        }
+        // A bucket of thirty, and what comes back in the seconds that the flood may take.
+        assert!(flooding.join().unwrap() >= 300 - 2 * 30);
+    });
+    broker.register(OTHER, &json!({})).expect(201);
+}

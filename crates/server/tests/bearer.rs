@@ -122,7 +122,20 @@ impl Provider for Scripted {
     }
 }
 
+fn settings(limits: Limits, max_in_flight: usize) -> Settings {
+    Settings {
+        public_url: "http://127.0.0.1".to_owned(),
+        trusted_proxies: Vec::new(),
+        limits,
+        max_connections: 100,
+        max_in_flight,
+        drain: Duration::from_millis(300),
+    }
+}
+
 struct Running {
+    server: Server,
+    limits: Limits,
     public: SocketAddr,
     client: Client,
     stop: Option<oneshot::Sender<()>>,
@@ -158,27 +171,24 @@ impl Running {
             }],
         };
         broker.install(broker.build(&registry, vec![spec]).unwrap());
-        let settings = Settings {
-            public_url: "http://127.0.0.1".to_owned(),
-            trusted_proxies: Vec::new(),
-            limits,
-            max_connections: 100,
-            max_in_flight,
-            drain: Duration::from_millis(300),
-        };
-        let server = Server::new(broker, stores, settings).unwrap();
+        let server = Server::new(broker, stores, settings(limits, max_in_flight)).unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = public.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
+        let running = server.clone();
         let served = tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
-            server.run(public, admin, stopped).await;
+            running.run(public, admin, stopped).await;
         });
         let client = Client::builder().no_proxy().build().unwrap();
-        Self { public: address, client, stop: Some(stop), served }
+        Self { server, limits, public: address, client, stop: Some(stop), served }
+    }
+
+    fn settings(&self) -> Settings {
+        settings(self.limits, 100)
     }
 
     async fn unlimited() -> Self {
@@ -367,6 +377,21 @@ async fn z01_a_client_that_keeps_its_connection_is_moved_away_before_the_close()
     };
     assert_eq!(last.headers()["connection"], "close");
     served.await.unwrap();
+}
+
+#[tokio::test]
+async fn w03_a_broker_that_is_reached_by_tls_says_so() {
+    let off = Limits { register: None, login: None, password: None, read: None };
+    let plain = Running::start(off, 100).await;
+    let header = async |broker: &Running| {
+        let answer = broker.client.get(format!("http://{}/", broker.public)).send().await.unwrap();
+        answer.headers().get("strict-transport-security").cloned()
+    };
+    assert_eq!(header(&plain).await, None);
+    let settings = Settings { public_url: "https://id.example.com".to_owned(), ..plain.settings() };
+    plain.server.reload(settings);
+    assert_eq!(header(&plain).await.unwrap(), "max-age=31536000");
+    plain.stop().await;
 }
 
 #[tokio::test]
