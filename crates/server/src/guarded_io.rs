@@ -55,8 +55,9 @@ pub(crate) struct GuardedIo<T> {
 }
 
 impl<T> GuardedIo<T> {
-    /// Whether what is written is thrown away, unless an earlier request still has its answer due: hyper answers what it cannot parse with an empty
-    /// body, and the listener says it better once the connection has ended.
+    /// Whether what is written is thrown away: hyper answers what it cannot parse with an empty
+    /// body, and the listener says it better once the connection has ended. An answer that a
+    /// service owes is never thrown away.
     fn is_muted(&self) -> bool {
         self.state.refusal().is_some() && !self.state.owes_an_answer()
     }
